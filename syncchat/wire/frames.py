@@ -1,0 +1,285 @@
+"""Frames: what travels on a relay connection.
+
+The relay speaks first: Hello names it, its protocol versions and a nonce. The peer answers with
+Auth, a signature over the nonce and the host name that it dialled, and may send Open in the same
+flight. From then on both sides speak freely::
+
+    peer                                   relay
+                                  <------  Hello(versions, incarnation, nonce)
+    Auth(version, device, host, sig)  -->
+    Open([room, cursor, ...])     ------>
+                                  <------  Opened([alias, state, head, ...])
+                                  <------  Deliver(alias, after, envelopes)    until caught up
+    Push(alias, number, envelopes) ----->
+                                  <------  Ack(alias, number, items)           after the commit
+                                  <------  Deliver(...)                        as others write
+    Applied(alias, cursor)        ------>
+                                  <------  Cursors(alias, [device, cursor])
+
+A connection's frames about one room keep the order of the room's log: an Ack of a STORED item
+stands for the delivery of that envelope to its own sender. Room aliases are the relay's own small
+numbers, the same for every connection, so that one Deliver serves all receivers.
+
+Every frame is a msgpack array whose first element is the tag. Fields are only ever appended; a
+receiver ignores what it does not know at the end of a frame and skips frames of unknown tags.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ..errors import DecodeError
+from .limits import (
+    CHAINS_PER_FRAME_MAX,
+    ENVELOPES_PER_PUSH_MAX,
+    FRAME_BYTES_MAX,
+    NAME_BYTES_MAX,
+    ROOMS_PER_OPEN_MAX,
+)
+
+Seq = Annotated[int, Meta(ge=0, lt=2**53)]
+Alias = Annotated[int, Meta(ge=0, lt=2**53)]
+Millis = Annotated[int, Meta(ge=0, lt=2**53)]
+RoomBytes = Annotated[bytes, Meta(min_length=16, max_length=16)]
+DeviceBytes = Annotated[bytes, Meta(min_length=8, max_length=8)]
+Fingerprint = Annotated[bytes, Meta(min_length=8, max_length=8)]
+Incarnation = Annotated[bytes, Meta(min_length=8, max_length=8)]
+Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Text = Annotated[str, Meta(max_length=1_000)]
+
+
+class Frame(Struct, frozen=True, array_like=True):
+    """Is the base of every frame."""
+
+
+class Hello(Frame, frozen=True, array_like=True, tag=1):
+    """Opens a connection, from the relay: who it is, what it speaks, what to sign."""
+
+    version_min: Annotated[int, Meta(ge=0, lt=2**31)]
+    version_max: Annotated[int, Meta(ge=0, lt=2**31)]
+    incarnation: Incarnation
+    nonce: Nonce
+
+
+class Auth(Frame, frozen=True, array_like=True, tag=2):
+    """Answers Hello: ``signature`` is the device's, over host, incarnation and nonce."""
+
+    version: Annotated[int, Meta(ge=0, lt=2**31)]
+    device_key: Key
+    host: Annotated[str, Meta(max_length=NAME_BYTES_MAX)]
+    signature: Signature
+
+
+class RoomCursor(Struct, frozen=True, array_like=True):
+    """Says how far a peer is in one room.
+
+    ``fingerprint`` is that of the log up to ``cursor``, eight zero bytes for an empty one;
+    ``own_seq`` the chain seq up to which this device's own chain is stored here.
+    """
+
+    room: RoomBytes
+    cursor: Seq
+    fingerprint: Fingerprint
+    own_seq: Seq
+
+
+class Open(Frame, frozen=True, array_like=True, tag=3):
+    """Subscribes to rooms. ``incarnation`` is the one that the cursors were taken from.
+
+    With another incarnation than the relay's all cursors count as 0.
+    """
+
+    incarnation: Incarnation
+    rooms: Annotated[list[RoomCursor], Meta(max_length=ROOMS_PER_OPEN_MAX)]
+
+
+class RoomState(Struct, frozen=True, array_like=True):
+    """Tells of a room what the peer's cursor did not: its head and own chain at the relay.
+
+    ``after`` is the cursor that deliveries start from; smaller than the one the peer sent when
+    the relay's log is not the one that the peer has read (wiped, rolled back).
+    """
+
+    position: Annotated[int, Meta(ge=0, lt=ROOMS_PER_OPEN_MAX)]
+    after: Seq
+    head: Seq
+    own_seq: Seq
+
+
+class Opened(Frame, frozen=True, array_like=True, tag=4):
+    """Answers Open: aliases in the order asked for, and the state of rooms that differ.
+
+    A room that is not in ``states`` is just as the peer said: nothing to read, nothing to refill.
+    """
+
+    aliases: Annotated[list[Alias], Meta(max_length=ROOMS_PER_OPEN_MAX)]
+    states: Annotated[list[RoomState], Meta(max_length=ROOMS_PER_OPEN_MAX)]
+
+
+class Push(Frame, frozen=True, array_like=True, tag=5):
+    """Hands envelopes to the relay, those of one chain in order.
+
+    ``number`` grows by one with each Push of a connection. Envelopes of other devices are
+    allowed: a peer may refill a relay that lost them.
+    """
+
+    alias: Alias
+    number: Seq
+    envelopes: Annotated[list[bytes], Meta(min_length=1, max_length=ENVELOPES_PER_PUSH_MAX)]
+
+
+class AckItem(Struct, frozen=True, array_like=True):
+    """Says what became of one envelope; ``seq`` is explained by ``ItemStatus``."""
+
+    status: Annotated[int, Meta(ge=0, lt=2**31)]
+    seq: Seq
+
+
+class Ack(Frame, frozen=True, array_like=True, tag=6):
+    """Answers Push, item by item, after the commit."""
+
+    alias: Alias
+    number: Seq
+    items: Annotated[list[AckItem], Meta(max_length=ENVELOPES_PER_PUSH_MAX)]
+
+
+class Deliver(Frame, frozen=True, array_like=True, tag=7):
+    """Carries the envelopes at seq ``after`` + 1, + 2, … of a room's log."""
+
+    alias: Alias
+    after: Seq
+    envelopes: Annotated[list[bytes], Meta(min_length=1, max_length=4096)]
+
+
+class Live(Frame, frozen=True, array_like=True, tag=8):
+    """Says that all up to ``head`` was delivered or acknowledged; what follows is new."""
+
+    alias: Alias
+    head: Seq
+
+
+class Applied(Frame, frozen=True, array_like=True, tag=9):
+    """Says that this device has durably applied a room's log up to ``cursor``."""
+
+    alias: Alias
+    cursor: Seq
+
+
+class DeviceCursor(Struct, frozen=True, array_like=True):
+    """Says how far another device is."""
+
+    device: DeviceBytes
+    cursor: Seq
+
+
+class Cursors(Frame, frozen=True, array_like=True, tag=10):
+    """Passes on how far other devices are; the source of the state *delivered*."""
+
+    alias: Alias
+    cursors: Annotated[list[DeviceCursor], Meta(max_length=CHAINS_PER_FRAME_MAX)]
+
+
+class AskChains(Frame, frozen=True, array_like=True, tag=11):
+    """Asks how much of each device's chain the relay holds, to refill what it lost."""
+
+    alias: Alias
+
+
+class ChainHead(Struct, frozen=True, array_like=True):
+    """Says up to which chain seq the relay holds a device's chain."""
+
+    device: DeviceBytes
+    seq: Seq
+
+
+class Chains(Frame, frozen=True, array_like=True, tag=12):
+    """Answers AskChains; ``more`` is true when another Chains of the same answer follows."""
+
+    alias: Alias
+    heads: Annotated[list[ChainHead], Meta(max_length=CHAINS_PER_FRAME_MAX)]
+    more: bool
+
+
+class Ping(Frame, frozen=True, array_like=True, tag=13):
+    """Asks for a Pong with the same number; both sides may send it."""
+
+    number: Seq
+
+
+class Pong(Frame, frozen=True, array_like=True, tag=14):
+    """Answers Ping."""
+
+    number: Seq
+
+
+class Error(Frame, frozen=True, array_like=True, tag=15):
+    """Says why the relay refuses, with a code of ``ErrorCode`` and a text for a log."""
+
+    code: Annotated[int, Meta(ge=0, lt=2**31)]
+    retry_after_ms: Millis
+    text: Text
+
+
+class Bye(Frame, frozen=True, array_like=True, tag=16):
+    """Ends a connection on purpose: the sender will send nothing more."""
+
+
+AnyFrame = (
+    Hello
+    | Auth
+    | Open
+    | Opened
+    | Push
+    | Ack
+    | Deliver
+    | Live
+    | Applied
+    | Cursors
+    | AskChains
+    | Chains
+    | Ping
+    | Pong
+    | Error
+    | Bye
+)
+
+KNOWN_TAGS = frozenset(range(1, 17))
+TAGS_MAX = 2**16
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(AnyFrame)
+_tag_decoder = msgspec.msgpack.Decoder(tuple[int, ...])
+
+
+def encode(frame: Frame) -> bytes:
+    """Return the bytes of a frame; the caller keeps within ``FRAME_BYTES_MAX``."""
+    return _encoder.encode(frame)
+
+
+def decode(raw: bytes) -> AnyFrame | None:
+    """Return the frame in ``raw``, or None for a well-formed frame of an unknown tag.
+
+    Raises ``DecodeError`` for anything else.
+    """
+    if len(raw) > FRAME_BYTES_MAX:
+        raise DecodeError(f"frame of {len(raw)} bytes is over the limit of {FRAME_BYTES_MAX}")
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
+        if _is_unknown_kind(raw):
+            return None
+        raise DecodeError(f"not a frame: {exc}") from exc
+
+
+def _is_unknown_kind(raw: bytes) -> bool:
+    try:
+        whole = msgspec.msgpack.decode(raw, type=list[msgspec.Raw])
+        tag = msgspec.msgpack.decode(whole[0], type=int) if whole else -1
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return 0 <= tag < TAGS_MAX and tag not in KNOWN_TAGS
