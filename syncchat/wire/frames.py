@@ -229,6 +229,12 @@ class Bye(Frame, frozen=True, array_like=True, tag=16):
     """Ends a connection on purpose: the sender will send nothing more."""
 
 
+class AskCursors(Frame, frozen=True, array_like=True, tag=17):
+    """Asks for a room's device cursors, answered by Cursors; changes follow by themselves."""
+
+    alias: Alias
+
+
 AnyFrame = (
     Hello
     | Auth
@@ -246,9 +252,10 @@ AnyFrame = (
     | Pong
     | Error
     | Bye
+    | AskCursors
 )
 
-KNOWN_TAGS = frozenset(range(1, 17))
+KNOWN_TAGS = frozenset(range(1, 18))
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()
