@@ -1,0 +1,50 @@
+"""The digest: one number for all that a room shows, equal on every converged peer.
+
+Each shown thing (a message with its reactions, a field, a read marker) hashes to a number; the
+digest is their sum modulo 2^256. A sum does not depend on the order of arrival and is kept up to
+date by subtracting the old number of what changed and adding the new one. It detects divergence;
+it is no proof against someone who crafts collisions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from ..ids import DeviceId, MemberId, Stamp
+from .fold import Shown
+from .values import Root
+
+DIGEST_BYTES = 32
+_MODULUS = 1 << 8 * DIGEST_BYTES
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+
+def of_message(shown: Shown | None) -> int:
+    """Return the number of what is shown of a message; 0 for nothing."""
+    if shown is None:
+        return 0
+    if shown.deleted:
+        return _number(("deleted", shown.id))
+    return _number(("message", shown.id, shown.value, shown.text, shown.edited_at, shown.reactions))
+
+
+def of_field(root: Root, member: MemberId | None, key: str, value: object) -> int:
+    """Return the number of a profile's (then ``member`` is given) or the room's field."""
+    return _number(("field", int(root), member, key, value))
+
+
+def of_read(member: MemberId, writer: DeviceId, upto: Stamp) -> int:
+    """Return the number of a read marker."""
+    return _number(("read", member, writer, upto))
+
+
+def add(digest: bytes, change: int) -> bytes:
+    """Return a digest moved on by the sum of new numbers less the old ones."""
+    return ((int.from_bytes(digest) + change) % _MODULUS).to_bytes(DIGEST_BYTES)
+
+
+def _number(thing: object) -> int:
+    raw = hashlib.blake2b(_encoder.encode(thing), digest_size=DIGEST_BYTES).digest()
+    return int.from_bytes(raw)

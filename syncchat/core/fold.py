@@ -1,0 +1,106 @@
+"""The fold: what a room shows, as a pure function of the entries of its journals.
+
+Entries come from many journals, in any order and in any pieces; what is shown of one message
+depends only on which entries about it are there. So the fold works message by message: give it
+the message's own entry (or None while it is missing) and every mark about it.
+
+* An edit or a deletion counts only from the devices of the message's author.
+* The last edit wins, by (stamp, device). A deletion always wins and is final.
+* Reactions are per member and emoji; the last one of the member's devices wins.
+* Marks may come before their message, and still count once it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..ids import MESSAGE_CHARS, DeviceId, MemberId, MessageId, Stamp, author_device
+from .values import MessageValue, Root
+
+MemberOf = Callable[[DeviceId], MemberId]
+"""Tells whose device it is."""
+
+
+class Mark(NamedTuple):
+    """Is one entry about something: an edit, deletion, reaction, or a field."""
+
+    root: Root
+    key: str
+    device: DeviceId
+    at: Stamp
+    value: Any
+
+
+class Reaction(NamedTuple):
+    """Is one member's reaction that is switched on."""
+
+    member: MemberId
+    emoji: str
+    at: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Is what a room shows of one message. A deleted one keeps only its place in the order."""
+
+    id: MessageId
+    deleted: bool = False
+    value: MessageValue = MessageValue()
+    text: str = ""
+    edited_at: Stamp | None = None
+    reactions: tuple[Reaction, ...] = ()
+
+
+def single_device_member(device: DeviceId) -> MemberId:
+    """Return the member of a device while every member has just one."""
+    return MemberId(device)
+
+
+def fold_message(
+    message: MessageId, value: MessageValue | None, marks: Sequence[Mark], *, member_of: MemberOf
+) -> Shown | None:
+    """Return what is shown of a message, or None while there is nothing to show."""
+    if not marks:
+        return None if value is None else Shown(message, value=value, text=value.text)
+    author = member_of(author_device(message))
+    deletes = [m for m in marks if m.root is Root.DELETES and member_of(m.device) == author]
+    if deletes:
+        return Shown(message, deleted=True)
+    if value is None:
+        return None
+    edit = last(m for m in marks if m.root is Root.EDITS and member_of(m.device) == author)
+    return Shown(
+        message,
+        value=value,
+        text=value.text if edit is None else edit.value.text,
+        edited_at=None if edit is None else edit.at,
+        reactions=fold_reactions(marks, member_of=member_of),
+    )
+
+
+def fold_reactions(marks: Sequence[Mark], *, member_of: MemberOf) -> tuple[Reaction, ...]:
+    """Return the reactions that are on, in the order in which they were made."""
+    latest: dict[tuple[MemberId, str], Mark] = {}
+    for mark in marks:
+        if mark.root is Root.REACTIONS:
+            place = (member_of(mark.device), mark.key[MESSAGE_CHARS:])
+            before = latest.get(place)
+            if before is None or _rank(mark) > _rank(before):
+                latest[place] = mark
+    on = [
+        Reaction(member, emoji, mark.at)
+        for (member, emoji), mark in latest.items()
+        if mark.value.on
+    ]
+    return tuple(sorted(on, key=lambda r: (r.at, r.member, r.emoji)))
+
+
+def last(marks: Iterable[Mark]) -> Mark | None:
+    """Return the mark that wins: the last by (stamp, device)."""
+    return max(marks, key=_rank, default=None)
+
+
+def _rank(mark: Mark) -> tuple[str, str]:
+    return mark.at, mark.device

@@ -1,0 +1,152 @@
+"""Messages as apps see them: frozen values, with the tutorial's JSON form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from ..errors import DecodeError
+from ..ids import MemberId, MessageId, RoomId, room_bytes, room_text
+from .clock import MS_MAX
+
+
+class Status(StrEnum):
+    """How far a message got; never goes backwards. Others' messages are always DELIVERED."""
+
+    QUEUED = "queued"
+    """Durable here, not yet acknowledged by the relay."""
+    REFUSED = "refused"
+    """Parked: the relay refused it for good; see ``room.outbox()`` for the reason."""
+    SENT = "sent"
+    """Durable at the relay."""
+    DELIVERED = "delivered"
+    """On at least one other member's device."""
+    READ = "read"
+    """Read by at least one other member."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionView:
+    """Is one member's reaction; ``at_ms`` is since 1970."""
+
+    member: MemberId
+    name: str
+    emoji: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Is one message as shown now.
+
+    Times are milliseconds since 1970 by the writer's hybrid clock. ``clock_ahead`` flags a
+    message from a clock that is minutes ahead of this machine's. A deleted message keeps its id,
+    sender and time, and nothing else. ``read_by`` are the other members who have read it.
+    """
+
+    id: MessageId
+    room_id: RoomId
+    sender: MemberId
+    sender_name: str
+    text: str
+    kind: str
+    sent_at: int
+    edited_at: int | None = None
+    deleted: bool = False
+    reply_to: MessageId | None = None
+    thread: MessageId | None = None
+    reactions: tuple[ReactionView, ...] = ()
+    read_by: tuple[MemberId, ...] = ()
+    status: Status = Status.QUEUED
+    metadata: dict[str, Any] | None = None
+    attachments: tuple[dict[str, Any], ...] = ()
+    mentions: tuple[MemberId, ...] = ()
+    mine: bool = field(default=False, compare=False)
+    clock_ahead: bool = field(default=False, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the message with the tutorial's field names, and this library's own after them.
+
+        ``timestamp`` values are ISO 8601 in UTC.
+        """
+        return {
+            "id": self.id,
+            "senderId": self.sender,
+            "content": self.text,
+            "timestamp": _iso(self.sent_at),
+            "type": self.kind,
+            "replyTo": self.reply_to,
+            "metadata": self.metadata or {},
+            "readBy": list(self.read_by),
+            "reactions": [
+                {"userId": r.member, "emoji": r.emoji, "timestamp": _iso(r.at_ms), "name": r.name}
+                for r in self.reactions
+            ],
+            "roomId": room_text(self.room_id),
+            "senderName": self.sender_name,
+            "editedAt": None if self.edited_at is None else _iso(self.edited_at),
+            "deleted": self.deleted,
+            "thread": self.thread,
+            "status": self.status.value,
+            "attachments": list(self.attachments),
+            "mentions": list(self.mentions),
+        }
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Message:
+        """Return the message in what ``to_json`` gave; raises ``DecodeError``."""
+        try:
+            edited = fields.get("editedAt")
+            return cls(
+                id=MessageId(_text(fields["id"])),
+                room_id=room_bytes(_text(fields["roomId"])),
+                sender=MemberId(_text(fields["senderId"])),
+                sender_name=_text(fields.get("senderName", "")),
+                text=_text(fields["content"]),
+                kind=_text(fields["type"]),
+                sent_at=_ms(fields["timestamp"]),
+                edited_at=None if edited is None else _ms(edited),
+                deleted=bool(fields.get("deleted", False)),
+                reply_to=fields.get("replyTo"),
+                thread=fields.get("thread"),
+                reactions=tuple(
+                    ReactionView(
+                        MemberId(_text(r["userId"])),
+                        _text(r.get("name", "")),
+                        _text(r["emoji"]),
+                        _ms(r["timestamp"]),
+                    )
+                    for r in fields.get("reactions", ())
+                ),
+                read_by=tuple(fields.get("readBy", ())),
+                status=Status(fields.get("status", "sent")),
+                metadata=fields.get("metadata") or None,
+                attachments=tuple(fields.get("attachments", ())),
+                mentions=tuple(fields.get("mentions", ())),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            raise DecodeError(f"not a message: {exc!r}") from exc
+
+
+def _iso(ms: int) -> str:
+    moment = datetime.fromtimestamp(min(ms, _ISO_MS_MAX) / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _ms(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return min(round(moment.timestamp() * 1000), MS_MAX)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+_ISO_MS_MAX = 253_402_300_799_999
+"""The last millisecond of the year 9999, where ISO dates of four digits end."""
