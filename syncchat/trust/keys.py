@@ -32,6 +32,8 @@ class DeviceKeys:
 
 def verify(key: bytes, text: bytes, signature: bytes) -> None:
     """Raise ``SignatureInvalid`` unless the holder of ``key`` signed ``text``."""
+    if len(signature) != sodium.crypto_sign_BYTES:  # or its end would count as signed text
+        raise SignatureInvalid(f"a signature has {sodium.crypto_sign_BYTES} bytes")
     try:
         sodium.crypto_sign_open(signature + text, key)
     except (CryptoError, ValueError, TypeError) as exc:

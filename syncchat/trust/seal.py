@@ -81,7 +81,7 @@ def _decompress(payload: bytes) -> bytes:
         if not 0 <= size <= UPDATE_BYTES_MAX:
             raise DecodeError(f"the body says that it decompresses to {size} bytes")
         return zstandard.ZstdDecompressor(max_window_size=2**21).decompress(
-            payload, max_output_size=UPDATE_BYTES_MAX
+            payload, max_output_size=UPDATE_BYTES_MAX, allow_extra_data=False
         )
     except zstandard.ZstdError as exc:
         raise DecodeError(f"the body does not decompress: {exc}") from exc

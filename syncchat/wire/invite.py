@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from ..errors import InviteError
+from ..errors import InviteError, ValidationError
 from ..ids import RoomId
 
 SCHEME = "syncchat:"
@@ -48,10 +48,18 @@ class Invite(Struct, frozen=True):
 
 
 def encode_invite(invite: Invite) -> str:
-    """Return the link of an invite."""
+    """Return the link of an invite.
+
+    Raises ``ValidationError`` for a title or relay address that no link may carry.
+    """
     place = msgspec.msgpack.encode(_Place(INVITE_VERSION, invite.room_id, invite.relay))
     secret = msgspec.msgpack.encode(_Secret(invite.epoch, invite.key, invite.title))
-    return f"{SCHEME}{_to_text(place)}#{_to_text(_check(place, secret) + secret)}"
+    link = f"{SCHEME}{_to_text(place)}#{_to_text(_check(place, secret) + secret)}"
+    try:
+        decode_invite(link)
+    except InviteError as exc:
+        raise ValidationError("the room's title or relay address is too long for a link") from exc
+    return link
 
 
 def decode_invite(link: str) -> Invite:
