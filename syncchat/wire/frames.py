@@ -259,7 +259,7 @@ KNOWN_TAGS = frozenset(range(1, 18))
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(AnyFrame)
+_decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
 _tag_decoder = msgspec.msgpack.Decoder(tuple[int, ...])
 
 
