@@ -1,0 +1,251 @@
+"""What the vectors are made from: fixed seeds, fixed nonces, one value per frame and edge."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from syncchat import ids
+from syncchat.ids import RoomId
+from syncchat.trust import chain, keys, seal
+from syncchat.wire import frames
+from syncchat.wire.codes import ErrorCode, ItemStatus
+from syncchat.wire.envelope import (
+    Envelope,
+    EnvelopeKind,
+    Header,
+    encode_envelope,
+    encode_header,
+)
+from syncchat.wire.invite import Invite, encode_invite
+from syncchat.wire.limits import VERSION
+
+from . import FRAME_TYPES, plain
+
+ALICE = keys.DeviceKeys(bytes(range(32)))
+BOB = keys.DeviceKeys(bytes(range(32, 64)))
+ROOM = RoomId(bytes(range(0x60, 0x70)))
+ROOM_KEY = bytes(range(0x80, 0xA0))
+INCARNATION = bytes(range(0x70, 0x78))
+CHALLENGE = bytes(range(0xA0, 0xC0))
+LONG_UPDATE = b"the same words again, " * 50
+LINKS = [hashlib.blake2b(bytes((n,)), digest_size=32).digest() for n in range(3)]
+
+
+def all_files() -> dict[str, Any]:
+    """Return the contents of every vector file, by name."""
+    return {
+        "auth": auth_vectors(),
+        "envelopes": envelope_vectors(),
+        "frames": frame_vectors(),
+        "ids": id_vectors(),
+        "invites": invite_vectors(),
+        "seals": seal_vectors(),
+    }
+
+
+def frame_samples() -> list[tuple[str, frames.Frame]]:
+    """Return frames by name: at least one of every tag."""
+    device_a, device_b = ALICE.public[:8], BOB.public[:8]
+    cursor = frames.RoomCursor(ROOM, 7, LINKS[0][:8], 3)
+    empty = frames.RoomCursor(RoomId(bytes(16)), 0, chain.EMPTY_FINGERPRINT, 0)
+    return [
+        ("hello", frames.Hello(1, 1, INCARNATION, CHALLENGE)),
+        ("auth", frames.Auth(VERSION, ALICE.public, "relay.example", _auth_signature())),
+        ("open_nothing", frames.Open(bytes(8), [])),
+        ("open_two_rooms", frames.Open(INCARNATION, [cursor, empty])),
+        ("opened_as_said", frames.Opened([4, 5], [])),
+        ("opened_one_differs", frames.Opened([4, 5], [frames.RoomState(1, 0, 300, 2)])),
+        ("push", frames.Push(4, 1, [b"first envelope", b"second envelope"])),
+        ("ack_all_states", frames.Ack(4, 1, [frames.AckItem(s, 300 + s) for s in ItemStatus])),
+        ("deliver", frames.Deliver(4, 300, [b"an envelope"])),
+        ("live", frames.Live(4, 301)),
+        ("applied", frames.Applied(4, 2**53 - 1)),
+        ("cursors", frames.Cursors(4, [frames.DeviceCursor(device_a, 301)])),
+        ("ask_chains", frames.AskChains(4)),
+        (
+            "chains",
+            frames.Chains(4, [frames.ChainHead(device_a, 3), frames.ChainHead(device_b, 9)], False),
+        ),
+        ("ping", frames.Ping(127)),
+        ("pong", frames.Pong(128)),
+        ("error", frames.Error(ErrorCode.BUSY, 1_500, "too many connections")),
+        ("bye", frames.Bye()),
+        ("ask_cursors", frames.AskCursors(4)),
+    ]
+
+
+def frame_vectors() -> list[dict[str, Any]]:
+    """Return the contents of frames.json."""
+    rows = []
+    for name, frame in frame_samples():
+        kind = type(frame)
+        assert FRAME_TYPES[kind.__name__] is kind
+        rows.append(
+            {
+                "name": name,
+                "frame": kind.__name__,
+                "tag": kind.__struct_config__.tag,
+                "fields": plain(frame),
+                "hex": frames.encode(frame).hex(),
+            }
+        )
+    return rows
+
+
+def envelope_vectors() -> dict[str, Any]:
+    """Return two chains in one room, and the log that they make in the order given."""
+    log, fingerprint = [], chain.EMPTY_FINGERPRINT
+    links: dict[str, bytes] = {}
+    for who, seq, update in (
+        (ALICE, 1, b"hello"),
+        (ALICE, 2, "Grüße, 你好 👋".encode()),
+        (BOB, 1, b""),
+        (ALICE, 3, b"x" * 200),
+        (BOB, 2, bytes(range(100))),
+    ):
+        previous = links.get(who.device, chain.GENESIS)
+        row, link = _envelope_vector(who, seq, previous, update)
+        links[who.device] = link
+        fingerprint = chain.next_fingerprint(fingerprint, link)
+        log.append(row | {"log_fingerprint": fingerprint.hex()})
+    return {
+        "room": ROOM.hex(),
+        "room_key": ROOM_KEY.hex(),
+        "devices": [
+            {
+                "name": name,
+                "seed": seed.hex(),
+                "key": who.public.hex(),
+                "device": who.device,
+                "body_key": seal.body_key(ROOM_KEY, ROOM, who.public[:8]).hex(),
+            }
+            for name, seed, who in (
+                ("alice", bytes(range(32)), ALICE),
+                ("bob", bytes(range(32, 64)), BOB),
+            )
+        ],
+        "genesis": chain.GENESIS.hex(),
+        "empty_log_fingerprint": chain.EMPTY_FINGERPRINT.hex(),
+        "log": log,
+    }
+
+
+def auth_vectors() -> list[dict[str, Any]]:
+    """Return what a device signs to enter a relay; hosts compare without case."""
+    rows = []
+    for host in ("relay.example", "Relay.EXAMPLE", "127.0.0.1", ""):
+        text = keys.auth_text(host=host, incarnation=INCARNATION, nonce=CHALLENGE, version=VERSION)
+        rows.append(
+            {
+                "host": host,
+                "incarnation": INCARNATION.hex(),
+                "nonce": CHALLENGE.hex(),
+                "version": VERSION,
+                "text": text.hex(),
+                "key": ALICE.public.hex(),
+                "signature": ALICE.sign(text).hex(),
+            }
+        )
+    return rows
+
+
+def invite_vectors() -> list[dict[str, Any]]:
+    """Return invite links with what they say."""
+    invites = [
+        Invite(ROOM, "ws://127.0.0.1:8765", 0, ROOM_KEY, "Team"),
+        Invite(ROOM, "wss://relay.example/chat", 3, ROOM_KEY, "Küche 🍳"),
+        Invite(RoomId(bytes(16)), "", 0, bytes(32), ""),
+    ]
+    return [plain(invite) | {"link": encode_invite(invite)} for invite in invites]
+
+
+def id_vectors() -> dict[str, Any]:
+    """Return ids in both forms."""
+    stamps = [0, 1, 31, 32, 1 << 16, (1_700_000_000_000 << 16) | 5, 2**64 - 1]
+    stamp = ids.Stamp(ids.base32_from_int(stamps[5], chars=ids.STAMP_CHARS))
+    return {
+        "stamps": [
+            {
+                "ms": number >> 16,
+                "counter": number & 0xFFFF,
+                "text": ids.base32_from_int(number, chars=ids.STAMP_CHARS),
+            }
+            for number in stamps
+        ],
+        "devices": [
+            {"key": who.public.hex(), "text": ids.device_text(who.public)} for who in (ALICE, BOB)
+        ],
+        "rooms": [
+            {"room": room.hex(), "text": ids.room_text(room)}
+            for room in (ROOM, bytes(16), b"\xff" * 16)
+        ],
+        "messages": [
+            {
+                "stamp": stamp,
+                "device": ALICE.device,
+                "text": ids.message_id(stamp, ALICE.device),
+            }
+        ],
+    }
+
+
+def seal_vectors() -> dict[str, Any]:
+    """Return padded lengths, and a body whose zstd frame need not come out the same again."""
+    nonce = bytes(range(24))
+    key = seal.body_key(ROOM_KEY, ROOM, ALICE.public[:8])
+    return {
+        "padded_lengths": [
+            [length, seal.padded_length(length)]
+            for length in (1, 32, 33, 34, 63, 64, 65, 100, 1_000, 10_000, 65_537, 1_048_578)
+        ],
+        "compressed": {
+            "key": key.hex(),
+            "nonce": nonce.hex(),
+            "authenticated": b"a place".hex(),
+            "update": LONG_UPDATE.hex(),
+            "body": seal.seal(key, nonce, b"a place", LONG_UPDATE).hex(),
+        },
+    }
+
+
+def _auth_signature() -> bytes:
+    text = keys.auth_text(
+        host="relay.example", incarnation=INCARNATION, nonce=CHALLENGE, version=VERSION
+    )
+    return ALICE.sign(text)
+
+
+def _envelope_vector(
+    who: keys.DeviceKeys, seq: int, previous: bytes, update: bytes
+) -> tuple[dict[str, Any], bytes]:
+    device = who.public[:8]
+    header = Header(
+        version=VERSION,
+        kind=EnvelopeKind.UPDATE,
+        device=device,
+        seq=seq,
+        volume=seq // 3,
+        epoch=0,
+        heads=b"",
+        nonce=hashlib.blake2b(device + bytes((seq,)), digest_size=24).digest(),
+        key=who.public if seq == 1 else None,
+    )
+    header_bytes = encode_header(header)
+    authenticated = chain.context(ROOM, previous, header_bytes)
+    body = seal.seal(seal.body_key(ROOM_KEY, ROOM, device), header.nonce, authenticated, update)
+    link = chain.link_hash(authenticated, body)
+    signature = who.sign(chain.signed_text(link))
+    envelope = encode_envelope(Envelope(header_bytes, body, signature))
+    row = {
+        "device": who.device,
+        "update": update.hex(),
+        "header_fields": plain(header),
+        "header": header_bytes.hex(),
+        "previous_link": previous.hex(),
+        "body": body.hex(),
+        "link": link.hex(),
+        "signature": signature.hex(),
+        "envelope": envelope.hex(),
+    }
+    return row, link
