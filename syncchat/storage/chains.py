@@ -1,0 +1,271 @@
+"""Rows about devices' chains: envelopes, heads, volumes, and what was quarantined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core import clock
+from ..core.reader import VolumeState
+from ..core.values import Root
+from ..ids import STAMP_CHARS, DeviceId, DeviceKey, Stamp
+from ..trust.chain import GENESIS, ChainHead
+from .database import Database
+
+QUARANTINE_ROWS_MAX = 1_000
+"""Rows kept as evidence for each room; a hostile relay could fill the disk otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRow:
+    """Is one device's chain in one room.
+
+    ``acked`` and ``delivered`` are chain seqs and mean something for the own chain only;
+    ``frozen`` is why the chain is read, or written, no further.
+    """
+
+    id: int
+    device: DeviceId
+    key: DeviceKey
+    seq: int
+    link: bytes
+    last_stamp: Stamp
+    volume: int
+    acked: int
+    delivered: int
+    frozen: str | None
+
+    @property
+    def head(self) -> ChainHead | None:
+        """Return the chain's head, or None while nothing of it is here."""
+        return None if self.seq == 0 else ChainHead(self.key, self.seq, self.link)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEnvelope:
+    """Is one envelope to store; ``held`` ones are verified but not readable."""
+
+    seq: int
+    volume: int
+    link: bytes
+    relay_seq: int | None
+    held: bool
+    raw: bytes
+
+
+_COLUMNS = "id, device, key, seq, link, last_stamp, volume, acked, delivered, frozen"
+
+
+def find_chain(db: Database, room: int, device: DeviceId) -> ChainRow | None:
+    """Return a device's chain, or None."""
+    row = db.row(f"select {_COLUMNS} from chain where room = ? and device = ?", (room, device))
+    return None if row is None else _chain(row)
+
+
+def all_chains(db: Database, room: int) -> list[ChainRow]:
+    """Return every chain of a room."""
+    rows = db.rows(f"select {_COLUMNS} from chain where room = ? order by id", (room,))
+    return [_chain(row) for row in rows]
+
+
+def add_chain(db: Database, room: int, device: DeviceId, key: DeviceKey) -> ChainRow:
+    """Store an empty chain for a device, or return the one that is here."""
+    db.execute(
+        "insert into chain (room, device, key, seq, link, last_stamp, volume, acked, delivered) "
+        "values (?, ?, ?, 0, ?, ?, 0, 0, 0) on conflict do nothing",
+        (room, device, key, GENESIS, clock.ZERO),
+    )
+    found = find_chain(db, room, device)
+    assert found is not None
+    return found
+
+
+def advance(db: Database, chain: int, head: ChainHead, *, last_stamp: Stamp, volume: int) -> None:
+    """Store a chain's new head."""
+    db.execute(
+        "update chain set seq = ?, link = ?, last_stamp = max(last_stamp, ?), "
+        "volume = max(volume, ?) where id = ?",
+        (head.seq, head.link, last_stamp, volume, chain),
+    )
+
+
+def freeze(db: Database, chain: int, reason: str | None) -> None:
+    """Read or write a chain no further, for this reason; None goes on with it."""
+    db.execute("update chain set frozen = ? where id = ?", (reason, chain))
+
+
+def add_envelopes(db: Database, chain: int, envelopes: Iterable[StoredEnvelope]) -> None:
+    """Store envelopes of a chain."""
+    db.executemany(
+        "insert into envelope (chain, seq, volume, link, relay_seq, held, raw) "
+        "values (?, ?, ?, ?, ?, ?, ?)",
+        [(chain, e.seq, e.volume, e.link, e.relay_seq, e.held, e.raw) for e in envelopes],
+    )
+
+
+def envelope_at(db: Database, chain: int, seq: int) -> tuple[bytes, bytes] | None:
+    """Return the link and the bytes of one stored envelope, or None."""
+    row = db.row("select link, raw from envelope where chain = ? and seq = ?", (chain, seq))
+    return None if row is None else (bytes(row[0]), bytes(row[1]))
+
+
+def envelopes_after(
+    db: Database, chain: int, seq: int, *, limit: int, bytes_max: int
+) -> list[tuple[int, bytes]]:
+    """Return (seq, envelope) that follow ``seq``, at least one if there is one."""
+    found: list[tuple[int, bytes]] = []
+    size = 0
+    cursor = db.execute(
+        "select seq, raw from envelope where chain = ? and seq > ? order by seq limit ?",
+        (chain, seq, limit),
+    )
+    for each, raw in cursor:
+        size += len(raw)
+        if found and size > bytes_max:
+            break
+        found.append((each, bytes(raw)))
+    cursor.close()
+    return found
+
+
+def volume_envelopes(db: Database, chain: int, volume: int) -> list[tuple[int, bytes]]:
+    """Return (seq, envelope) of all readable envelopes of one volume, in order."""
+    return [
+        (seq, bytes(raw))
+        for seq, raw in db.rows(
+            "select seq, raw from envelope where chain = ? and volume = ? and held = 0 "
+            "order by seq",
+            (chain, volume),
+        )
+    ]
+
+
+def link_before(db: Database, chain: int, seq: int) -> bytes:
+    """Return the link that the envelope at ``seq`` follows."""
+    if seq == 1:
+        return GENESIS
+    (link,) = db.execute(
+        "select link from envelope where chain = ? and seq = ?", (chain, seq - 1)
+    ).fetchone()
+    return bytes(link)
+
+
+def set_relay_seqs(db: Database, chain: int, seqs: Sequence[tuple[int, int]]) -> None:
+    """Store at which (chain seq, relay seq) the relay has envelopes."""
+    db.executemany(
+        "update envelope set relay_seq = ? where chain = ? and seq = ?",
+        [(relay_seq, chain, seq) for seq, relay_seq in seqs],
+    )
+
+
+def forget_relay_seqs(db: Database, room: int) -> None:
+    """Forget where the relay had envelopes, because its log is another one now."""
+    db.execute(
+        "update envelope set relay_seq = null where relay_seq is not null "
+        "and chain in (select id from chain where room = ?)",
+        (room,),
+    )
+
+
+def set_acked(db: Database, chain: int, seq: int) -> None:
+    """Store up to where the own chain is acknowledged; never goes backwards."""
+    db.execute("update chain set acked = max(acked, ?) where id = ?", (seq, chain))
+
+
+def set_delivered(db: Database, chain: int, relay_cursor: int) -> bool:
+    """Store that another member's device has applied up to ``relay_cursor``; tell what moved."""
+    (seq,) = db.execute(
+        "select coalesce(max(seq), 0) from envelope where chain = ? and relay_seq <= ?",
+        (chain, relay_cursor),
+    ).fetchone()
+    moved = db.execute(
+        "update chain set delivered = ? where id = ? and delivered < ?", (seq, chain, seq)
+    )
+    return moved.rowcount > 0
+
+
+def load_volume(db: Database, chain: int, number: int) -> VolumeState:
+    """Return what must be known of a volume to read or write its next update."""
+    row = db.row("select clock from volume where chain = ? and number = ?", (chain, number))
+    state = VolumeState(number, clock=0 if row is None else row[0])
+    cursor = db.execute(
+        "select clock, 1, message from message where chain = ? and volume = ? "
+        "and clock is not null union all "
+        "select clock, root, key from mark where chain = ? and volume = ?",
+        (chain, number, chain, number),
+    )
+    for at, root_number, key in cursor:
+        root = Root(root_number)
+        place = (root, key[:STAMP_CHARS] if root is Root.MESSAGES else key)
+        state.entries[at] = place
+        state.clocks[place] = at
+    return state
+
+
+def save_volume(db: Database, chain: int, state: VolumeState, *, more_bytes: int) -> None:
+    """Store a volume's next clock, and that its updates grew."""
+    db.execute(
+        "insert into volume (chain, number, clock, bytes) values (?, ?, ?, ?) "
+        "on conflict (chain, number) do update set clock = excluded.clock, "
+        "bytes = bytes + excluded.bytes",
+        (chain, state.number, state.clock, more_bytes),
+    )
+
+
+def volume_bytes(db: Database, chain: int, number: int) -> int:
+    """Return the size of a volume's updates so far."""
+    row = db.row("select bytes from volume where chain = ? and number = ?", (chain, number))
+    return 0 if row is None else int(row[0])
+
+
+def volume_numbers(db: Database, chain: int) -> list[int]:
+    """Return the volumes of a chain."""
+    rows = db.rows("select number from volume where chain = ? order by number", (chain,))
+    return [number for (number,) in rows]
+
+
+def quarantine(
+    db: Database, room: int, device: str, seq: int, *, reason: str, raw: bytes, now_ms: int
+) -> None:
+    """Keep an envelope that was refused, with the reason, within bounds."""
+    (kept,) = db.execute("select count(*) from quarantine where room = ?", (room,)).fetchone()
+    if kept < QUARANTINE_ROWS_MAX:
+        db.execute(
+            "insert into quarantine (room, device, seq, reason, raw, at_ms) "
+            "values (?, ?, ?, ?, ?, ?) on conflict do nothing",
+            (room, device, seq, reason, raw, now_ms),
+        )
+
+
+def quarantined(db: Database, room: int) -> list[tuple[str, int, str]]:
+    """Return (device, chain seq, reason) of what was refused."""
+    return [
+        (device, seq, reason)
+        for device, seq, reason in db.rows(
+            "select device, seq, reason from quarantine where room = ? order by id", (room,)
+        )
+    ]
+
+
+def waiting_after(db: Database, room: int, device: str, seq: int) -> list[bytes]:
+    """Return quarantined envelopes that may follow a chain head at ``seq``, in order."""
+    return [
+        bytes(raw)
+        for (raw,) in db.rows(
+            "select raw from quarantine where room = ? and device = ? and seq > ? order by seq",
+            (room, device, seq),
+        )
+    ]
+
+
+def release(db: Database, room: int, device: str, seqs: Sequence[int]) -> None:
+    """Drop quarantined envelopes whose place in the chain is now filled."""
+    db.executemany(
+        "delete from quarantine where room = ? and device = ? and seq = ? and reason = 'gap'",
+        [(room, device, seq) for seq in seqs],
+    )
+
+
+def _chain(row: tuple[Any, ...]) -> ChainRow:
+    return ChainRow(*row)

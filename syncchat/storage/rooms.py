@@ -1,0 +1,203 @@
+"""Rows about this peer and its rooms: keys, titles, cursors, digests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..core import clock
+from ..core.digest import DIGEST_BYTES
+from ..errors import NotFoundError, ValidationError
+from ..ids import RoomId, Stamp, room_text
+from .database import Database
+
+NO_INCARNATION = bytes(8)
+NO_FINGERPRINT = bytes(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Is this peer: its secret seed, and the person's name."""
+
+    seed: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRow:
+    """Is one room as stored; ``id`` is the row, ``room_id`` its name everywhere."""
+
+    id: int
+    room_id: RoomId
+    title: str
+    relay: str
+    epoch: int
+    incarnation: bytes
+    cursor: int
+    fingerprint: bytes
+    head: int
+
+
+_COLUMNS = "id, room_id, title, relay, epoch, incarnation, cursor, fingerprint, head"
+
+
+def load_local(db: Database) -> Local | None:
+    """Return this peer, or None in a new database."""
+    row = db.row("select seed, name from local")
+    return None if row is None else Local(*row)
+
+
+def create_local(db: Database, local: Local, *, now_ms: int) -> None:
+    """Store this peer in a new database; does nothing where one is stored already."""
+    db.execute(
+        "insert into local (id, seed, name, last_stamp, change, created_ms) "
+        "values (1, ?, ?, ?, 0, ?) on conflict do nothing",
+        (local.seed, local.name, clock.ZERO, now_ms),
+    )
+
+
+def rename_local(db: Database, name: str) -> None:
+    """Store the person's new name."""
+    db.execute("update local set name = ?", (name,))
+
+
+def next_stamp(db: Database, now_ms: int) -> Stamp:
+    """Return a reading after every one given before, by any process; inside a transaction."""
+    (last,) = db.execute("select last_stamp from local").fetchone()
+    stamp = clock.tick(last, now_ms)
+    db.execute("update local set last_stamp = ?", (stamp,))
+    return stamp
+
+
+def observe_stamp(db: Database, seen: Stamp, now_ms: int) -> None:
+    """Let the clock follow a reading of another device, within limits."""
+    (last,) = db.execute("select last_stamp from local").fetchone()
+    moved = clock.observe(last, seen, now_ms)
+    if moved != last:
+        db.execute("update local set last_stamp = ?", (moved,))
+
+
+def follow_own_stamp(db: Database, seen: Stamp) -> None:
+    """Move the clock past a reading that this device gave in a life that was restored away."""
+    db.execute("update local set last_stamp = max(last_stamp, ?)", (seen,))
+
+
+def next_change(db: Database) -> int:
+    """Return the number of this transaction's changes, greater than all before."""
+    (change,) = db.execute("update local set change = change + 1 returning change").fetchone()
+    return int(change)
+
+
+def last_change(db: Database) -> int:
+    """Return the number of the latest changes."""
+    (change,) = db.execute("select change from local").fetchone()
+    return int(change)
+
+
+def add_room(
+    db: Database,
+    room_id: RoomId,
+    *,
+    title: str,
+    relay: str,
+    epoch: int,
+    key: bytes,
+    now_ms: int,
+) -> RoomRow:
+    """Store a room, or return it as it is when it is here already."""
+    found = find_by_id(db, room_id)
+    if found is not None:
+        return found
+    db.execute(
+        "insert into room (room_id, title, relay, epoch, digest, incarnation, cursor, "
+        "fingerprint, head, change, joined_ms) values (?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?)",
+        (
+            room_id,
+            title,
+            relay,
+            epoch,
+            bytes(DIGEST_BYTES),
+            NO_INCARNATION,
+            NO_FINGERPRINT,
+            next_change(db),
+            now_ms,
+        ),
+    )
+    added = find_by_id(db, room_id)
+    assert added is not None
+    db.execute("insert into room_key (room, epoch, key) values (?, ?, ?)", (added.id, epoch, key))
+    return added
+
+
+def all_rooms(db: Database) -> list[RoomRow]:
+    """Return every room, in the order in which they were added."""
+    return [_room(row) for row in db.rows(f"select {_COLUMNS} from room order by id")]
+
+
+def load_room(db: Database, room: int) -> RoomRow:
+    """Return the room of a row id."""
+    row = db.row(f"select {_COLUMNS} from room where id = ?", (room,))
+    if row is None:
+        raise NotFoundError("the room is gone from this database")
+    return _room(row)
+
+
+def find_by_id(db: Database, room_id: bytes) -> RoomRow | None:
+    """Return the room with this id, or None."""
+    row = db.row(f"select {_COLUMNS} from room where room_id = ?", (room_id,))
+    return None if row is None else _room(row)
+
+
+def find_room(db: Database, name: str) -> RoomRow:
+    """Return the room with this title or whose id starts with ``name``.
+
+    Raises ``NotFoundError``, or ``ValidationError`` when several fit.
+    """
+    rooms = all_rooms(db)
+    found = [r for r in rooms if r.title == name]
+    found = found or [r for r in rooms if r.title.casefold() == name.casefold()]
+    if not found and len(name) >= 4:
+        found = [r for r in rooms if room_text(r.room_id).startswith(name.upper())]
+    if not found:
+        known = ", ".join(repr(r.title or room_text(r.room_id)[:8]) for r in rooms) or "none yet"
+        raise NotFoundError(f"no room {name!r} here; rooms: {known}")
+    if len(found) > 1:
+        ids = ", ".join(room_text(r.room_id)[:8] for r in found)
+        raise ValidationError(f"several rooms are called {name!r}; use an id: {ids}")
+    return found[0]
+
+
+def room_key(db: Database, room: int, epoch: int) -> bytes | None:
+    """Return the room key of an epoch, or None when it is not here."""
+    row = db.row("select key from room_key where room = ? and epoch = ?", (room, epoch))
+    return None if row is None else bytes(row[0])
+
+
+def set_position(
+    db: Database, room: int, *, incarnation: bytes, cursor: int, fingerprint: bytes
+) -> None:
+    """Store how far the room's log at the relay is applied."""
+    db.execute(
+        "update room set incarnation = ?, cursor = ?, fingerprint = ? where id = ?",
+        (incarnation, cursor, fingerprint, room),
+    )
+
+
+def set_head(db: Database, room: int, head: int) -> None:
+    """Store the last seq that the relay is known to have."""
+    db.execute("update room set head = ? where id = ? and head <> ?", (head, room, head))
+
+
+def digest(db: Database, room: int) -> bytes:
+    """Return the room's digest as kept."""
+    (found,) = db.execute("select digest from room where id = ?", (room,)).fetchone()
+    return bytes(found)
+
+
+def set_digest(db: Database, room: int, new: bytes) -> None:
+    """Store the room's digest."""
+    db.execute("update room set digest = ? where id = ?", (new, room))
+
+
+def _room(row: tuple[Any, ...]) -> RoomRow:
+    return RoomRow(row[0], RoomId(row[1]), row[2], row[3], row[4], row[5], row[6], row[7], row[8])

@@ -1,0 +1,180 @@
+"""The schema of a peer's database, as append-only migrations.
+
+Imported only when a file has to be made or migrated, because sqlite-utils takes longer to load
+than a room to open.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database as Tables
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("syncchat")
+
+
+@migrations()
+def m001_first(db: Tables) -> None:
+    """Make all tables."""
+    for statement in _FIRST.split(";"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_FIRST = """
+create table local (
+    id integer primary key check (id = 1),
+    seed blob not null,
+    name text not null,
+    last_stamp text not null,
+    change integer not null,
+    created_ms integer not null
+) strict;
+
+create table room (
+    id integer primary key,
+    room_id blob not null unique,
+    title text not null,
+    relay text not null,
+    epoch integer not null,
+    digest blob not null,
+    incarnation blob not null,
+    cursor integer not null,
+    fingerprint blob not null,
+    head integer not null,
+    change integer not null,
+    joined_ms integer not null
+) strict;
+
+create table room_key (
+    room integer not null references room (id),
+    epoch integer not null,
+    key blob not null,
+    primary key (room, epoch)
+) strict, without rowid;
+
+create table chain (
+    id integer primary key,
+    room integer not null references room (id),
+    device text not null,
+    key blob not null,
+    seq integer not null,
+    link blob not null,
+    last_stamp text not null,
+    volume integer not null,
+    acked integer not null,
+    delivered integer not null,
+    frozen text,
+    unique (room, device)
+) strict;
+
+create table volume (
+    chain integer not null references chain (id),
+    number integer not null,
+    clock integer not null,
+    bytes integer not null,
+    primary key (chain, number)
+) strict, without rowid;
+
+create table envelope (
+    id integer primary key,
+    chain integer not null references chain (id),
+    seq integer not null,
+    volume integer not null,
+    link blob not null,
+    relay_seq integer,
+    held integer not null,
+    raw blob not null,
+    unique (chain, seq)
+) strict;
+
+create table quarantine (
+    id integer primary key,
+    room integer not null references room (id),
+    device text not null,
+    seq integer not null,
+    reason text not null,
+    raw blob not null,
+    at_ms integer not null,
+    unique (room, device, seq, reason, raw)
+) strict;
+
+create table op (
+    id integer primary key,
+    room integer not null references room (id),
+    root integer not null,
+    key text not null,
+    target text not null,
+    at text not null,
+    raw text,
+    unique (room, root, key)
+) strict;
+create index op_target on op (room, target);
+
+create table message (
+    id integer primary key,
+    room integer not null references room (id),
+    message text not null,
+    chain integer,
+    volume integer,
+    clock integer,
+    seq integer,
+    value text,
+    edited text,
+    edited_at text,
+    deleted integer not null default 0,
+    reactions text,
+    thread text,
+    unread integer not null default 0,
+    added integer not null,
+    change integer not null,
+    unique (room, message)
+) strict;
+create index message_volume on message (chain, volume, seq);
+create index message_change on message (change);
+create index message_unread on message (room) where unread = 1;
+create index message_thread on message (room, thread, message) where thread is not null;
+
+create table mark (
+    chain integer not null references chain (id),
+    root integer not null,
+    key text not null,
+    volume integer not null,
+    room integer not null,
+    target text not null,
+    device text not null,
+    clock integer not null,
+    at text not null,
+    value text not null,
+    primary key (chain, root, key, volume)
+) strict, without rowid;
+create index mark_target on mark (room, target);
+
+create table field (
+    room integer not null references room (id),
+    root integer not null,
+    member text not null,
+    key text not null,
+    value text not null,
+    change integer not null,
+    primary key (room, root, member, key)
+) strict, without rowid;
+create index field_change on field (change);
+
+create table read_to (
+    room integer not null references room (id),
+    writer text not null,
+    member text not null,
+    upto text not null,
+    change integer not null,
+    primary key (room, writer, member)
+) strict, without rowid;
+create index read_to_change on read_to (change);
+
+create table lease (
+    id integer primary key check (id = 1),
+    holder text not null,
+    process text not null,
+    renewed_ms integer not null,
+    states text not null
+) strict
+"""

@@ -1,0 +1,94 @@
+"""What a session tells its owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ids import DeviceId
+from ..wire.codes import ItemStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The relay was greeted; rooms may be opened."""
+
+    incarnation: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RoomOpened:
+    """A room is open at the relay.
+
+    ``differs`` is false when all was just as this peer said. Otherwise deliveries start after
+    ``after`` and go up to ``head``; ``own_seq`` is how much of the own chain the relay has.
+    """
+
+    room: bytes
+    differs: bool
+    after: int
+    head: int
+    own_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Envelopes arrived, those at ``after`` + 1 and on of the room's log."""
+
+    room: bytes
+    after: int
+    envelopes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """Everything that the relay had when asked was delivered."""
+
+    room: bytes
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The relay answered a push: the state and seq of each of ``envelopes``."""
+
+    room: bytes
+    envelopes: tuple[bytes, ...]
+    items: tuple[tuple[ItemStatus, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CursorsSeen:
+    """Other devices have applied the room's log up to these seqs."""
+
+    room: bytes
+    cursors: tuple[tuple[DeviceId, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainsSeen:
+    """The relay holds this much of each device's chain, complete."""
+
+    room: bytes
+    heads: dict[DeviceId, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The relay refuses; ``retry`` is false when trying again soon does not help."""
+
+    code: int
+    text: str
+    retry_after_ms: int
+    retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The connection is of no more use, and why."""
+
+    reason: str
+
+
+SessionEvent = (
+    Ready | RoomOpened | Delivered | CaughtUp | Acked | CursorsSeen | ChainsSeen | Refused | Dead
+)

@@ -1,0 +1,285 @@
+"""One connection to a relay, sans IO.
+
+Feed it bytes with ``receive`` and time with ``tick``; send what ``outgoing`` returns; act on the
+events that both return. A session lives as long as its connection: what must survive is in the
+store, and the next session starts from there.
+
+The relay speaks first. Its Hello is answered with Auth, rooms are opened in the same flight, and
+from then on pushes go up and deliveries come down. A session that has heard nothing for
+``HEARTBEAT_MS`` asks for a Pong; after ``SILENCE_MS_MAX`` it declares itself dead, whatever the
+socket says, so a half-open connection is noticed in that time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import DecodeError
+from ..ids import DeviceId, device_text
+from ..trust.keys import DeviceKeys, auth_text
+from ..wire import frames
+from ..wire.codes import NOT_RETRIED, ErrorCode, ItemStatus
+from ..wire.limits import (
+    HANDSHAKE_MS_MAX,
+    HEARTBEAT_MS,
+    PUSHES_IN_FLIGHT_MAX,
+    ROOMS_PER_OPEN_MAX,
+    SILENCE_MS_MAX,
+    VERSION,
+)
+from .events import (
+    Acked,
+    CaughtUp,
+    ChainsSeen,
+    CursorsSeen,
+    Dead,
+    Delivered,
+    Ready,
+    Refused,
+    RoomOpened,
+    SessionEvent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Says how far this peer is in one room."""
+
+    room: bytes
+    cursor: int
+    fingerprint: bytes
+    own_seq: int
+
+
+@dataclass(slots=True)
+class _Push:
+    number: int
+    alias: int
+    envelopes: tuple[bytes, ...]
+
+
+class Session:
+    """Is this peer's end of one connection."""
+
+    def __init__(self, keys: DeviceKeys, *, host: str, now_ms: int) -> None:
+        self._keys = keys
+        self._host = host
+        self._started_ms = self._heard_ms = now_ms
+        self._pinged_ms: int | None = None
+        self._pings = 0
+        self._out: list[bytes] = []
+        self._is_ready = False
+        self._is_dead = False
+        self._opening: deque[list[Position]] = deque()
+        self._rooms: dict[int, bytes] = {}
+        self._aliases: dict[bytes, int] = {}
+        self._pushes: deque[_Push] = deque()
+        self._pushed = 0
+        self._chains: dict[int, dict[DeviceId, int]] = {}
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether rooms may be opened and envelopes pushed."""
+        return self._is_ready and not self._is_dead
+
+    @property
+    def pushes_free(self) -> int:
+        """Return how many more pushes may be under way."""
+        return PUSHES_IN_FLIGHT_MAX - len(self._pushes)
+
+    def outgoing(self) -> list[bytes]:
+        """Return the frames to send now, in order; each is returned once."""
+        out, self._out = self._out, []
+        return out
+
+    def is_open(self, room: bytes) -> bool:
+        """Tell whether a room is open on this connection."""
+        return room in self._aliases
+
+    def pushes_of(self, room: bytes) -> int:
+        """Return how many pushes of a room are under way."""
+        alias = self._aliases.get(room)
+        return sum(push.alias == alias for push in self._pushes)
+
+    def open(self, incarnation: bytes, positions: Sequence[Position]) -> None:
+        """Open rooms, of which none may be open yet, at positions taken from ``incarnation``."""
+        for start in range(0, len(positions), ROOMS_PER_OPEN_MAX):
+            part = list(positions[start : start + ROOMS_PER_OPEN_MAX])
+            self._opening.append(part)
+            cursors = [frames.RoomCursor(p.room, p.cursor, p.fingerprint, p.own_seq) for p in part]
+            self._send(frames.Open(incarnation, cursors))
+
+    def push(self, room: bytes, envelopes: Sequence[bytes]) -> None:
+        """Hand envelopes of an open room to the relay; Acked follows."""
+        alias = self._aliases[room]
+        self._pushed += 1
+        self._pushes.append(_Push(self._pushed, alias, tuple(envelopes)))
+        self._send(frames.Push(alias, self._pushed, list(envelopes)))
+
+    def applied(self, room: bytes, cursor: int) -> None:
+        """Say that the log of an open room is applied up to ``cursor``."""
+        self._send(frames.Applied(self._aliases[room], cursor))
+
+    def ask_chains(self, room: bytes) -> None:
+        """Ask how much of each chain the relay holds; ChainsSeen follows."""
+        self._send(frames.AskChains(self._aliases[room]))
+
+    def ask_cursors(self, room: bytes) -> None:
+        """Ask how far other devices are; CursorsSeen follows."""
+        self._send(frames.AskCursors(self._aliases[room]))
+
+    def say_bye(self) -> None:
+        """Tell the relay that nothing more comes."""
+        if not self._is_dead:
+            self._send(frames.Bye())
+            self._is_dead = True
+
+    def tick(self, now_ms: int) -> list[SessionEvent]:
+        """Let time pass: send a heartbeat, or give a silent connection up."""
+        if self._is_dead:
+            return []
+        if not self._is_ready and now_ms - self._started_ms >= HANDSHAKE_MS_MAX:
+            return self._die("the relay did not answer the greeting in time")
+        silent = now_ms - self._heard_ms
+        if silent < 0:
+            self._heard_ms = now_ms
+        elif silent >= SILENCE_MS_MAX:
+            return self._die(f"nothing heard from the relay for {silent // 1000} s")
+        elif silent >= HEARTBEAT_MS and self._is_ready and self._pinged_ms is None:
+            self._pinged_ms = now_ms
+            self._pings += 1
+            self._send(frames.Ping(self._pings))
+        return []
+
+    def next_tick_ms(self) -> int:
+        """Return the time at which ``tick`` has something to do."""
+        if not self._is_ready:
+            return self._started_ms + HANDSHAKE_MS_MAX
+        quiet = HEARTBEAT_MS if self._pinged_ms is None else SILENCE_MS_MAX
+        return self._heard_ms + quiet
+
+    def receive(self, raw: bytes, now_ms: int) -> list[SessionEvent]:
+        """Take in one frame and return what it means."""
+        if self._is_dead:
+            return []
+        self._heard_ms = now_ms
+        self._pinged_ms = None
+        try:
+            frame = frames.decode(raw)
+            return [] if frame is None else self._act(frame)
+        except DecodeError as exc:
+            return self._die(f"the relay sent what is no frame: {exc}")
+        except _OutOfPlace as exc:
+            return self._die(f"the relay sent a frame out of place: {exc}")
+
+    def _act(self, frame: frames.AnyFrame) -> list[SessionEvent]:
+        match frame:
+            case frames.Hello():
+                return self._greet(frame)
+            case frames.Opened():
+                return self._opened(frame)
+            case frames.Deliver(alias, after, envelopes):
+                return [Delivered(self._room(alias), after, tuple(envelopes))]
+            case frames.Live(alias, head):
+                return [CaughtUp(self._room(alias), head)]
+            case frames.Ack():
+                return self._acked(frame)
+            case frames.Cursors(alias, cursors):
+                seen = tuple((device_text(c.device), c.cursor) for c in cursors)
+                return [CursorsSeen(self._room(alias), seen)]
+            case frames.Chains():
+                return self._chains_seen(frame)
+            case frames.Ping(number):
+                self._send(frames.Pong(number))
+                return []
+            case frames.Error():
+                return self._refused(frame)
+            case frames.Bye():
+                return self._die("the relay said goodbye")
+            case frames.Pong():
+                return []
+            case _:
+                raise _OutOfPlace(type(frame).__name__)
+
+    def _greet(self, hello: frames.Hello) -> list[SessionEvent]:
+        if self._is_ready:
+            raise _OutOfPlace("a second Hello")
+        if not hello.version_min <= VERSION <= hello.version_max:
+            older = "the relay" if hello.version_max < VERSION else "this syncchat"
+            self._is_dead = True
+            return [Refused(ErrorCode.BAD_VERSION, f"no common version: update {older}", 0, False)]
+        text = auth_text(
+            host=self._host, incarnation=hello.incarnation, nonce=hello.nonce, version=VERSION
+        )
+        self._send(frames.Auth(VERSION, self._keys.public, self._host, self._keys.sign(text)))
+        self._is_ready = True
+        return [Ready(hello.incarnation)]
+
+    def _opened(self, frame: frames.Opened) -> list[SessionEvent]:
+        if not self._opening or len(self._opening[0]) != len(frame.aliases):
+            raise _OutOfPlace("an Opened that was not asked for")
+        asked = self._opening.popleft()
+        states = {state.position: state for state in frame.states}
+        events: list[SessionEvent] = []
+        for number, (position, alias) in enumerate(zip(asked, frame.aliases, strict=True)):
+            self._rooms[alias] = position.room
+            self._aliases[position.room] = alias
+            state = states.get(number)
+            if state is None:
+                events.append(
+                    RoomOpened(
+                        position.room, False, position.cursor, position.cursor, position.own_seq
+                    )
+                )
+            else:
+                events.append(
+                    RoomOpened(position.room, True, state.after, state.head, state.own_seq)
+                )
+        return events
+
+    def _acked(self, frame: frames.Ack) -> list[SessionEvent]:
+        for push in self._pushes:
+            if push.number == frame.number:
+                break
+        else:
+            raise _OutOfPlace("an Ack of no Push")
+        if len(frame.items) != len(push.envelopes) or frame.alias != push.alias:
+            raise _OutOfPlace("an Ack that does not fit its Push")
+        self._pushes.remove(push)
+        try:
+            items = tuple((ItemStatus(item.status), item.seq) for item in frame.items)
+        except ValueError as exc:
+            raise _OutOfPlace(f"an Ack with an unknown state: {exc}") from exc
+        return [Acked(self._room(push.alias), push.envelopes, items)]
+
+    def _chains_seen(self, frame: frames.Chains) -> list[SessionEvent]:
+        room = self._room(frame.alias)
+        heads = self._chains.setdefault(frame.alias, {})
+        heads.update((device_text(head.device), head.seq) for head in frame.heads)
+        if frame.more:
+            return []
+        return [ChainsSeen(room, self._chains.pop(frame.alias))]
+
+    def _refused(self, frame: frames.Error) -> list[SessionEvent]:
+        known = frame.code in ErrorCode.__members__.values()
+        code = ErrorCode(frame.code) if known else ErrorCode.INTERNAL
+        return [Refused(frame.code, frame.text, frame.retry_after_ms, code not in NOT_RETRIED)]
+
+    def _room(self, alias: int) -> bytes:
+        try:
+            return self._rooms[alias]
+        except KeyError:
+            raise _OutOfPlace("a frame about a room that is not open") from None
+
+    def _die(self, reason: str) -> list[SessionEvent]:
+        self._is_dead = True
+        return [Dead(reason)]
+
+    def _send(self, frame: frames.Frame) -> None:
+        self._out.append(frames.encode(frame))
+
+
+class _OutOfPlace(Exception):
+    """A well-formed frame came when it may not."""
