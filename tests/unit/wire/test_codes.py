@@ -1,0 +1,46 @@
+"""Tests of what refusals mean for trying again, and of limits that lean on each other."""
+
+from __future__ import annotations
+
+from syncchat.wire import limits
+from syncchat.wire.codes import NOT_RETRIED, PERMANENT_ITEMS, ErrorCode, ItemStatus
+
+
+def test_only_refusals_that_time_does_not_mend_park_an_item() -> None:
+    assert {ItemStatus.BAD_ENVELOPE, ItemStatus.FORBIDDEN} == PERMANENT_ITEMS
+
+
+def test_only_errors_of_protocol_and_identity_are_not_retried_at_once() -> None:
+    assert {ErrorCode.BAD_FRAME, ErrorCode.BAD_VERSION, ErrorCode.BAD_AUTH} == NOT_RETRIED
+
+
+def test_numbers_of_codes_are_those_of_version_1() -> None:
+    assert [(status.name, status.value) for status in ItemStatus] == [
+        ("STORED", 0),
+        ("KNOWN", 1),
+        ("GAP", 2),
+        ("CONFLICT", 3),
+        ("BAD_ENVELOPE", 4),
+        ("FORBIDDEN", 5),
+        ("FULL", 6),
+    ]
+    assert [(code.name, code.value) for code in ErrorCode] == [
+        ("BAD_FRAME", 1),
+        ("BAD_VERSION", 2),
+        ("BAD_AUTH", 3),
+        ("BUSY", 4),
+        ("TOO_MANY_ROOMS", 5),
+        ("FORBIDDEN", 6),
+        ("SHUTTING_DOWN", 7),
+        ("INTERNAL", 8),
+    ]
+
+
+def test_a_half_open_connection_is_noticed_within_45_seconds() -> None:
+    assert limits.HEARTBEAT_MS * 2 <= limits.SILENCE_MS_MAX <= 45_000
+
+
+def test_an_envelope_fits_in_a_frame_and_its_body_in_memory() -> None:
+    assert limits.ENVELOPE_BYTES_MAX < limits.FRAME_BYTES_MAX
+    assert limits.ENVELOPE_BYTES_MAX < limits.UPDATE_BYTES_MAX
+    assert limits.ROOMS_PER_OPEN_MAX <= limits.ROOMS_PER_CONNECTION_MAX
