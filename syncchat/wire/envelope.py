@@ -86,6 +86,8 @@ def decode_envelope(raw: bytes) -> tuple[Envelope, Header]:
         header = _headers.decode(envelope.header)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as exc:
         raise DecodeError(f"not an envelope: {exc}") from exc
+    if encode_envelope(envelope) != raw:  # or a relay could make two envelopes out of one
+        raise DecodeError("not an envelope: it is not in its one form, or has more than its parts")
     if header.version != VERSION:
         raise DecodeError(f"envelope version {header.version}: update syncchat to read it")
     if (header.seq == 1) != (header.key is not None):

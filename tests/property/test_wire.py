@@ -129,7 +129,8 @@ def test_known_tag_with_any_fields_is_a_frame_or_raises_decode_error_alone(
 def test_any_bytes_are_an_envelope_or_raise_decode_error_alone(raw: bytes) -> None:
     with contextlib.suppress(DecodeError):
         envelope, header = decode_envelope(raw)
-        assert decode_envelope(encode_envelope(envelope)) == (envelope, header)
+        assert encode_envelope(envelope) == raw
+        assert header.version == 1
 
 
 @given(mutated([bytes.fromhex(row["header"]) for row in vectors.load("envelopes")["log"]]))

@@ -132,6 +132,7 @@ def test_each_room_and_device_has_its_own_key() -> None:
         b"\0no mark",
         b"\x01\x28\xb5\x2f\xfd",
         b"\0x\x81",
+        b"\0x\x80\x01",
     ],
     ids=lambda text: text.hex() or "nothing",
 )

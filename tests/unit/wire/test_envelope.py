@@ -131,6 +131,18 @@ def test_cut_envelopes_and_trailing_bytes_are_refused(raw: bytes) -> None:
         decode_envelope(raw + b"\0")
 
 
+@pytest.mark.parametrize("raw", RAW, ids=len)
+def test_each_envelope_has_one_form_so_that_nobody_makes_two_of_it(raw: bytes) -> None:
+    parts = msgspec.msgpack.decode(raw)
+    assert decode_envelope(pack(parts))[0] == Envelope(*parts)
+    with pytest.raises(DecodeError, match="one form"):
+        decode_envelope(pack([*parts, b"more"]))
+    with pytest.raises(DecodeError, match="one form"):
+        decode_envelope(b"\xdc\x00\x03" + raw[1:])
+    with pytest.raises(DecodeError, match="one form"):
+        decode_envelope(raw[:1] + b"\xc5\x00" + raw[2:])
+
+
 def test_envelope_over_the_limit_is_refused_and_one_at_it_is_not() -> None:
     header = encode_header(SECOND)
     size = ENVELOPE_BYTES_MAX - (len(_raw(header, body=bytes(100_000))) - 100_000)
