@@ -1,0 +1,115 @@
+"""What a relay can be told, in one frozen value; every limit with its reason."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncchat.errors import ValidationError
+from syncchat.wire.limits import NAME_BYTES_MAX
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Is all that a relay is told.
+
+    ``data_dir`` is the folder of the log, or None for a log in memory that ends with the relay.
+    ``names`` are the host names that peers may dial, and so sign, in the challenge; empty means
+    the loopback names and ``host``. Raises ``ValidationError`` for settings that cannot serve.
+    """
+
+    data_dir: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    names: tuple[str, ...] = ()
+
+    connections_max: int = 10_000
+    """About 15 KiB each when idle; beyond it a newcomer is told to come back later."""
+
+    connections_retry_ms: int = 5_000
+    """When a refused newcomer may try again: some of the silent ones are gone by then."""
+
+    unsent_bytes_max: int = 512 * 1024
+    """Above this a receiver is slow: it gets nothing live and reads from the log later."""
+
+    unsent_bytes_low: int = 128 * 1024
+    """Below this a slow receiver is given the next part of the log."""
+
+    transport_bytes_max: int = 2 * 1024 * 1024
+    """What may wait in a socket's own buffer (answers to WebSocket pings); beyond it ends."""
+
+    deliver_bytes_max: int = 128 * 1024
+    """Envelopes in one Deliver: large enough to be cheap, small enough to show progress."""
+
+    reads_in_flight_max: int = 2
+    """Log reads per connection: one is on its way out while the next is read."""
+
+    pending_envelopes_max: int = 8_192
+    """Envelopes of all connections that wait for a commit: under a second of work."""
+
+    pending_bytes_max: int = 16 * 1024 * 1024
+    """The same in bytes; beyond either, items are answered FULL."""
+
+    flush_envelopes_max: int = 512
+    """Envelopes in one transaction: more would not be faster, only later."""
+
+    flush_bytes_max: int = 1024 * 1024
+    """The same in bytes."""
+
+    frames_per_second: int = 2_000
+    """A connection's sustained rate of work units (a frame is one, see ``hub``)."""
+
+    frames_burst: int = 8_000
+    """Lets a peer with thousands of rooms ask about each of them when it connects."""
+
+    bytes_per_second: int = 32 * 1024 * 1024
+    """A connection's sustained rate; a refill over a local network stays below it."""
+
+    bytes_burst: int = 16 * 1024 * 1024
+    """Lets a full window of pushes through at once, several times."""
+
+    cursors_small_ms: int = 1_000
+    """How often a small room hears about cursors: people watch for *delivered*."""
+
+    cursors_large_ms: int = 5_000
+    """The same for a large room, where every change goes to everybody."""
+
+    cursors_small_members: int = 20
+    """Up to this many subscribers a room is small."""
+
+    tick_ms: int = 500
+    """How often the hub looks at its clocks."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise ValidationError(f"port {self.port} is not between 0 and 65535")
+        for name in self.names:
+            if not name or len(name.encode()) > NAME_BYTES_MAX or "/" in name:
+                raise ValidationError(
+                    f"{name!r} is not a host name: give the part of the address between "
+                    "'://' and the port"
+                )
+        if not self.names and not is_loopback(self.host):
+            raise ValidationError(
+                f"a relay on {self.host} needs the host names that peers will dial: "
+                "add names=('relay.example.org',), or --name on the command line"
+            )
+
+    @property
+    def accepted_names(self) -> frozenset[str]:
+        """Return the host names that a challenge may be answered for, in lower case."""
+        names = self.names or (*LOOPBACK_NAMES, self.host)
+        return frozenset(name.lower() for name in names)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach a socket bound to ``host``."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,177 @@
+"""Fan-out: one flush of the log, turned into frames for those who have its rooms open.
+
+Per room a flush is a run of seqs in segments: what one Push stored stands together. Who pushed
+nothing gets the whole run in Delivers that are encoded once for all. Who pushed gets an Ack where
+its own segment stands and a Deliver for each foreign one, so that its frames keep the order of the
+log. Nobody gets a seq unless all before it went out on the same connection; whoever is elsewhere,
+or has too much unsent, falls behind and reads from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from syncchat.wire.codes import ItemStatus
+from syncchat.wire.frames import Ack, AckItem, Deliver, encode
+
+from .config import Config
+from .connection import Ask, PendingPush, Room, Subscription
+from .effects import Send
+from .log import Outcome
+
+ENVELOPES_PER_DELIVER = 1_024
+"""The wire allows 4,096; a receiver applies a frame in one transaction."""
+
+
+@dataclass(slots=True)
+class Segment:
+    """Is one Push's part of a flush: what was stored, at seqs ``after`` + 1 and on."""
+
+    push: PendingPush
+    outcomes: Sequence[Outcome]
+    after: int = 0
+    stored: list[bytes] = field(default_factory=list)
+
+    @classmethod
+    def from_outcomes(cls, push: PendingPush, outcomes: Sequence[Outcome]) -> Segment:
+        segment = cls(push, outcomes)
+        for raw, outcome in zip(push.envelopes, outcomes, strict=True):
+            if outcome.status is ItemStatus.STORED:
+                if not segment.stored:
+                    segment.after = outcome.seq - 1
+                segment.stored.append(raw)
+        return segment
+
+    @property
+    def last(self) -> int:
+        """Return the seq of the last stored envelope."""
+        return self.after + len(self.stored)
+
+    @property
+    def seq_seen(self) -> int:
+        """Return the greatest seq of the log that the outcomes tell of."""
+        told = (ItemStatus.STORED, ItemStatus.KNOWN, ItemStatus.CONFLICT)
+        return max((found.seq for found in self.outcomes if found.status in told), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Is one Deliver frame and the seqs that it covers."""
+
+    after: int
+    last: int
+    data: bytes
+
+
+def ack(push: PendingPush, outcomes: Sequence[Outcome]) -> bytes:
+    """Return the Ack frame of a Push."""
+    items = [AckItem(outcome.status, outcome.seq) for outcome in outcomes]
+    return encode(Ack(push.alias, push.number, items))
+
+
+def parts_of(alias: int, after: int, envelopes: Sequence[bytes], bytes_max: int) -> list[Part]:
+    """Return Deliver frames for envelopes that follow ``after``.
+
+    None holds more than ``bytes_max`` of envelopes, but for a single one that is larger.
+    """
+    parts: list[Part] = []
+    begin, size = 0, 0
+    for index, raw in enumerate(envelopes):
+        is_full = size + len(raw) > bytes_max or index - begin >= ENVELOPES_PER_DELIVER
+        if is_full and index > begin:
+            parts.append(_part(alias, after + begin, envelopes[begin:index]))
+            begin, size = index, 0
+        size += len(raw)
+    if begin < len(envelopes):
+        parts.append(_part(alias, after + begin, envelopes[begin:]))
+    return parts
+
+
+def fan_out(room: Room, segments: Sequence[Segment], config: Config) -> list[Send]:
+    """Return what a flush gives to a room's receivers, and move their positions.
+
+    ``segments`` are all of the room in that flush, in order. A pusher whose connection has ended
+    meanwhile has no subscription any more, and so gets no Ack.
+    """
+    pushers = {segment.push.connection.conn for segment in segments}
+    filled = [segment for segment in segments if segment.stored]
+    sends: list[Send] = []
+    if filled:
+        run = [raw for segment in filled for raw in segment.stored]
+        for part in parts_of(room.alias, filled[0].after, run, config.deliver_bytes_max):
+            conns = tuple(
+                conn
+                for conn, subscription in room.subscriptions.items()
+                if conn not in pushers and _takes(subscription, part, config)
+            )
+            if conns:
+                sends.append(Send(conns, part.data))
+    shared: dict[int, list[Part]] = {}
+    for conn in dict.fromkeys(segment.push.connection.conn for segment in segments):
+        subscription = room.subscriptions.get(conn)
+        if subscription is not None:
+            sends += _for_pusher(subscription, segments, shared, config)
+    seen = max(segment.seq_seen for segment in segments)
+    learn_head(room, seen)
+    return sends
+
+
+def learn_head(room: Room, seq: int) -> None:
+    """Raise a room's head; who was live and has not been given all of it falls behind."""
+    if seq <= room.head:
+        return
+    room.head = seq
+    for subscription in room.subscriptions.values():
+        if subscription.is_live and subscription.position < seq:
+            fall_behind(subscription)
+
+
+def fall_behind(subscription: Subscription) -> None:
+    """Take a subscription off live delivery: it reads on from its position."""
+    subscription.is_live = False
+    subscription.connection.asks[Ask.ENVELOPES, subscription.room.alias] = None
+
+
+def _for_pusher(
+    subscription: Subscription,
+    segments: Sequence[Segment],
+    shared: dict[int, list[Part]],
+    config: Config,
+) -> list[Send]:
+    connection, room = subscription.connection, subscription.room
+    sends: list[Send] = []
+    for segment in segments:
+        if segment.push.connection is connection:
+            data = ack(segment.push, segment.outcomes)
+            connection.unsent_bytes += len(data)
+            sends.append(Send((connection.conn,), data))
+            # One that is behind has a read on its way from its position: that stays put.
+            is_next = subscription.is_live and subscription.position == segment.after
+            if segment.stored and is_next:
+                subscription.position = segment.last
+        elif segment.stored:
+            if segment.after not in shared:
+                shared[segment.after] = parts_of(
+                    room.alias, segment.after, segment.stored, config.deliver_bytes_max
+                )
+            for part in shared[segment.after]:
+                if _takes(subscription, part, config):
+                    sends.append(Send((connection.conn,), part.data))
+    return sends
+
+
+def _takes(subscription: Subscription, part: Part, config: Config) -> bool:
+    if not subscription.is_live or subscription.position >= part.last:
+        return False
+    connection = subscription.connection
+    if subscription.position != part.after or connection.unsent_bytes > config.unsent_bytes_max:
+        fall_behind(subscription)
+        return False
+    subscription.position = part.last
+    connection.unsent_bytes += len(part.data)
+    return True
+
+
+def _part(alias: int, after: int, envelopes: Sequence[bytes]) -> Part:
+    return Part(after, after + len(envelopes), encode(Deliver(alias, after, list(envelopes))))

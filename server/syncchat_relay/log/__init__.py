@@ -1,0 +1,96 @@
+"""The relay's log: per room, envelopes at seq 1, 2, 3… without a hole.
+
+The contract, which ``tests/contracts/test_log.py`` holds every implementation to:
+
+1. ``append`` returns after one commit of the whole batch to stable storage. Seqs of a room are
+   contiguous from 1. The same envelope answers with its first seq at any later time, and the
+   first envelope at a place in a device's chain is the one that stays.
+2. Nothing is visible before its commit, and ``read`` is contiguous from ``after`` + 1.
+3. When ``append`` raises, its outcome is unknown: give the same batch again.
+
+An implementation belongs to one thread. This module imports no store, so that the hub can know
+the contract without knowing SQLite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from syncchat.wire.codes import ItemStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Is envelopes for the end of one room's log."""
+
+    room: bytes
+    envelopes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Says what became of one envelope; ``seq`` is explained by ``ItemStatus``."""
+
+    status: ItemStatus
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Is the end of a room's log: its last seq, 0 when empty, and the fingerprint there."""
+
+    seq: int
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CursorEntry:
+    """Says how far a device has applied a room's log."""
+
+    room: bytes
+    device: bytes
+    cursor: int
+
+
+class Log(Protocol):
+    """Keeps the envelopes of every room."""
+
+    @property
+    def incarnation(self) -> bytes:
+        """Return the 8 random bytes made with this log; a wiped relay has others."""
+
+    def append(self, batch: Sequence[Append]) -> list[list[Outcome]]:
+        """Judge and store envelopes of any mix of rooms in one durable transaction.
+
+        Returns one outcome per envelope, in the batch's order. Stored envelopes of one ``Append``
+        get consecutive seqs.
+        """
+
+    def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:
+        """Return envelopes from seq ``after`` + 1, at least one where there is one."""
+
+    def head(self, room: bytes) -> Head:
+        """Return the end of a room's log."""
+
+    def fingerprint_at(self, room: bytes, seq: int) -> bytes | None:
+        """Return the fingerprint of the log up to ``seq``, None where there is no such seq."""
+
+    def chain_seq(self, room: bytes, device: bytes) -> int:
+        """Return up to which chain seq a device's chain is stored, 0 for not at all."""
+
+    def chains(self, room: bytes) -> list[tuple[bytes, int]]:
+        """Return every device of a room with its chain seq, ordered by device."""
+
+    def set_cursors(self, entries: Sequence[CursorEntry]) -> None:
+        """Raise cursors of rooms that have a log; a cursor never goes back.
+
+        May be lost in a power cut.
+        """
+
+    def cursors(self, room: bytes) -> list[tuple[bytes, int]]:
+        """Return every known device cursor of a room, ordered by device."""
+
+    def close(self) -> None:
+        """Give the storage back; closing twice is fine."""

@@ -1,0 +1,128 @@
+"""The log's worker: one thread for all log work, and group commit.
+
+While one flush is written to disk, appends gather; the next flush takes all of them up to a size.
+Other work (look-ups, reads) is done between flushes. What a flush raises leaves its outcome
+unknown, so the very same batch is tried again, and only then given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from syncchat.errors import SyncchatError
+
+from .config import Config
+from .effects import (
+    Append,
+    Failed,
+    LogAnswer,
+    LogWork,
+    SaveCursors,
+    perform,
+    perform_appends,
+)
+from .log import Log
+
+logger = logging.getLogger(__name__)
+
+RETRY_DELAYS_S = (0.05, 0.2, 0.8)
+"""A full disk or a backup that holds the lock is often over within a second."""
+
+WORK_PER_TURN = 64
+"""Reads that may stand between a push and its commit."""
+
+
+class Worker:
+    """Feeds a log, and the hub with its answers."""
+
+    def __init__(
+        self,
+        executor: ThreadPoolExecutor,
+        log: Log,
+        *,
+        config: Config,
+        answered: Callable[[Sequence[LogAnswer]], None],
+    ) -> None:
+        self._executor = executor
+        self._log = log
+        self._config = config
+        self._answered = answered
+        self._appends: deque[Append] = deque()
+        self._work: deque[LogWork] = deque()
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def add(self, work: Append | LogWork) -> None:
+        """Take work; the hub's own limits bound what waits here."""
+        if isinstance(work, Append):
+            self._appends.append(work)
+        else:
+            self._work.append(work)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Have ``run`` return when all that it was given is done."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Do log work until stopped."""
+        while True:
+            if self._appends:
+                self._answered(await self._flush(self._gather()))
+            if self._work:
+                count = min(WORK_PER_TURN, len(self._work))
+                works = [self._work.popleft() for _ in range(count)]
+                loop = asyncio.get_running_loop()
+                self._answered(
+                    await loop.run_in_executor(self._executor, _perform_all, self._log, works)
+                )
+            if not self._appends and not self._work:
+                if self._stopping:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+
+    def _gather(self) -> list[Append]:
+        batch: list[Append] = []
+        envelopes = octets = 0
+        while self._appends:
+            work = self._appends[0]
+            envelopes += len(work.envelopes)
+            octets += sum(map(len, work.envelopes))
+            is_over = (
+                envelopes > self._config.flush_envelopes_max
+                or octets > self._config.flush_bytes_max
+            )
+            if batch and is_over:
+                break
+            batch.append(self._appends.popleft())
+        return batch
+
+    async def _flush(self, batch: list[Append]) -> Sequence[LogAnswer]:
+        loop = asyncio.get_running_loop()
+        for delay_s in (*RETRY_DELAYS_S, None):
+            try:
+                return await loop.run_in_executor(self._executor, perform_appends, self._log, batch)
+            except SyncchatError as exc:
+                logger.error("flush of %d pushes failed: %s", len(batch), exc)
+                if delay_s is not None:
+                    await asyncio.sleep(delay_s)
+        return [Failed(work.ticket) for work in batch]
+
+
+def _perform_all(log: Log, works: Sequence[LogWork]) -> list[LogAnswer]:
+    answers: list[LogAnswer] = []
+    for work in works:
+        try:
+            answer = perform(log, work)
+        except SyncchatError as exc:
+            logger.error("%s failed: %s", type(work).__name__, exc)
+            answer = None if isinstance(work, SaveCursors) else Failed(work.ticket)
+        if answer is not None:
+            answers.append(answer)
+    return answers
