@@ -20,6 +20,7 @@ pack = msgspec.msgpack.encode
 KEY = bytes(range(32))
 FIRST = Header(1, 1, KEY[:8], 1, 0, 0, b"", bytes(24), KEY)
 SECOND = Header(1, 1, KEY[:8], 2, 0, 0, b"", bytes(24))
+DEEP = b"\x91" * 100_000 + b"\x01"
 RAW = [bytes.fromhex(row["envelope"]) for row in vectors.load("envelopes")["log"]]
 
 
@@ -113,6 +114,9 @@ def test_unknown_kinds_and_appended_header_fields_are_kept() -> None:
         pack(["header", bytes(16), bytes(64)]),
         b"\x93" + b"\xc6\xff\xff\xff\xff",
         b"\x91" * 100_000 + b"\x01",
+        b"\x94" + pack([encode_header(SECOND), bytes(16), bytes(64)])[1:] + DEEP,
+        pack([b"\x9a" + encode_header(SECOND)[1:] + DEEP[-960:], bytes(16), bytes(64)]),
+        pack([DEEP[-1_024:], bytes(16), bytes(64)]),
         pack([b"\x91" * 1_024, bytes(16), bytes(64)]),
     ],
     ids=lambda raw: f"{raw[:8].hex() or 'nothing'}-{len(raw)}",

@@ -15,6 +15,9 @@ INVITE = Invite(RoomId(bytes(range(16))), "ws://127.0.0.1:8765", 0, bytes(range(
 LINK = encode_invite(INVITE)
 
 
+DEEP = b"\x92\x01" + b"\x91" * 1_200 + b"\x01"
+
+
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
@@ -74,6 +77,7 @@ def test_link_of_another_version_says_to_update() -> None:
         f"syncchat:{_text(msgspec.msgpack.encode([]))}#AAAA",
         f"syncchat:{_text(bytes((0x91,)) * 600)}#AAAA",
         f"syncchat:{_text(bytes((0x91,)) * 600)}#AAAA".replace("#", "##"),
+        f"syncchat:{_text(DEEP)}#{_text(bytes(40))}",
         LINK + "A",
         LINK + "#",
         LINK.replace("#", "%23"),

@@ -1,0 +1,1 @@
+"""Tests of how benchmarks are found, run and compared."""
