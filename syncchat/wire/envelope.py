@@ -19,7 +19,11 @@ from .limits import ENVELOPE_BYTES_MAX, VERSION
 
 NONCE_BYTES = 24
 SIGNATURE_BYTES = 64
-HEADER_BYTES_MAX = 1024
+
+HEADER_BYTES_MAX = 512
+"""Three times the largest header of this version. Small enough that no nesting in fields which a
+later version appends reaches Python's recursion limit: or else one peer, whose stack happens to be
+higher, would refuse what another accepts."""
 
 
 class EnvelopeKind(IntEnum):

@@ -7,6 +7,7 @@ import pytest
 
 from syncchat.errors import DecodeError
 from syncchat.wire.envelope import (
+    HEADER_BYTES_MAX,
     Envelope,
     Header,
     decode_envelope,
@@ -90,6 +91,17 @@ def test_envelope_of_a_later_version_says_to_update() -> None:
         decode_envelope(_altered(SECOND, version=2))
 
 
+def test_deepest_header_is_read_from_any_height_of_the_stack() -> None:
+    start = encode_header(SECOND)
+    deepest = b"\x9a" + start[1:] + DEEP[-(HEADER_BYTES_MAX - len(start)) :]
+    assert len(deepest) == HEADER_BYTES_MAX
+
+    def read_from(height: int) -> Header:
+        return read_from(height - 1) if height else decode_envelope(_raw(deepest))[1]
+
+    assert read_from(0) == read_from(300) == SECOND
+
+
 def test_unknown_kinds_and_appended_header_fields_are_kept() -> None:
     assert decode_envelope(_altered(SECOND, kind=77))[1].kind == 77
     longer = pack([*msgspec.msgpack.decode(encode_header(SECOND)), "new"])
@@ -110,14 +122,14 @@ def test_unknown_kinds_and_appended_header_fields_are_kept() -> None:
         pack([encode_header(SECOND), bytes(16)]),
         pack([encode_header(SECOND) + b"\0", bytes(16), bytes(64)]),
         pack([encode_header(SECOND)[:-1], bytes(16), bytes(64)]),
-        pack([pack([*[0] * 9, "x" * 1_024]), bytes(16), bytes(64)]),
+        pack([pack([*[0] * 9, "x" * 512]), bytes(16), bytes(64)]),
         pack(["header", bytes(16), bytes(64)]),
         b"\x93" + b"\xc6\xff\xff\xff\xff",
         b"\x91" * 100_000 + b"\x01",
         b"\x94" + pack([encode_header(SECOND), bytes(16), bytes(64)])[1:] + DEEP,
-        pack([b"\x9a" + encode_header(SECOND)[1:] + DEEP[-960:], bytes(16), bytes(64)]),
-        pack([DEEP[-1_024:], bytes(16), bytes(64)]),
-        pack([b"\x91" * 1_024, bytes(16), bytes(64)]),
+        pack([DEEP[-HEADER_BYTES_MAX:], bytes(16), bytes(64)]),
+        pack([b"\x9a" + encode_header(SECOND)[1:] + DEEP[-500:], bytes(16), bytes(64)]),
+        pack([b"\x91" * HEADER_BYTES_MAX, bytes(16), bytes(64)]),
     ],
     ids=lambda raw: f"{raw[:8].hex() or 'nothing'}-{len(raw)}",
 )

@@ -129,9 +129,9 @@ def test_fullest_frame_of_each_kind_keeps_within_the_limit(frame: frames.Frame) 
 def test_largest_envelope_fits_in_a_frame(
     kind: type[frames.Push] | type[frames.Deliver],
 ) -> None:
-    empty = len(encode_envelope(Envelope(bytes(1024), bytes(100_000), bytes(64)))) - 100_000
+    empty = len(encode_envelope(Envelope(bytes(512), bytes(100_000), bytes(64)))) - 100_000
     body = bytes(limits.ENVELOPE_BYTES_MAX - empty)
-    envelope = encode_envelope(Envelope(bytes(1024), body, bytes(64)))
+    envelope = encode_envelope(Envelope(bytes(512), body, bytes(64)))
     assert len(envelope) == limits.ENVELOPE_BYTES_MAX
     frame = kind(LARGEST, LARGEST, [envelope])
     assert frames.decode(frames.encode(frame)) == frame
