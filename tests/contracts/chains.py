@@ -1,0 +1,105 @@
+"""Chains of envelopes as devices would push them, with bodies that nobody can open."""
+
+from __future__ import annotations
+
+import hashlib
+
+from syncchat.trust.chain import (
+    EMPTY_FINGERPRINT,
+    GENESIS,
+    ChainHead,
+    context,
+    extend,
+    link_hash,
+    next_fingerprint,
+    signed_text,
+)
+from syncchat.trust.keys import DeviceKeys
+from syncchat.wire.envelope import (
+    Envelope,
+    EnvelopeKind,
+    Header,
+    decode_envelope,
+    encode_envelope,
+    encode_header,
+)
+from syncchat.wire.limits import VERSION
+
+ROOM = bytes(range(16))
+OTHER_ROOM = bytes(range(16, 32))
+
+
+class FixedRandom:
+    """Gives bytes that differ each time and repeat from the same seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._state = seed.to_bytes(8)
+
+    def bytes(self, size: int) -> bytes:
+        self._state = hashlib.blake2b(self._state).digest()
+        return hashlib.shake_256(self._state).digest(size)
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * int.from_bytes(self.bytes(4)) / 2**32
+
+
+class Writer:
+    """Writes one device's chain in one room."""
+
+    def __init__(self, seed: int, *, room: bytes = ROOM) -> None:
+        self.keys = DeviceKeys(seed.to_bytes(32))
+        self.device = self.keys.public[:8]
+        self.room = room
+        self.seq = 0
+        self.link = GENESIS
+
+    def write(self, text: bytes = b"", *, body_bytes: int = 48) -> bytes:
+        """Return the next envelope of the chain; ``text`` stands in its body as it is."""
+        self.seq += 1
+        header = encode_header(
+            Header(
+                VERSION,
+                EnvelopeKind.UPDATE,
+                self.device,
+                self.seq,
+                0,
+                0,
+                b"",
+                self.seq.to_bytes(24),
+                self.keys.public if self.seq == 1 else None,
+            )
+        )
+        body = text.ljust(body_bytes, b".")
+        self.link = link_hash(context(self.room, self.link, header), body)
+        return encode_envelope(Envelope(header, body, self.keys.sign(signed_text(self.link))))
+
+    def write_many(self, count: int, *, body_bytes: int = 48) -> tuple[bytes, ...]:
+        """Return the next envelopes of the chain."""
+        return tuple(
+            self.write(b"%d" % (self.seq + 1), body_bytes=body_bytes) for _ in range(count)
+        )
+
+    def fork(self) -> Writer:
+        """Return a writer that goes on from the same place on its own, as a restored backup."""
+        other = Writer(0, room=self.room)
+        other.keys, other.device = self.keys, self.device
+        other.seq, other.link = self.seq, self.link
+        return other
+
+
+def with_broken_signature(raw: bytes) -> bytes:
+    """Return an envelope whose signature was not made by its device."""
+    envelope, _ = decode_envelope(raw)
+    flipped = bytes((envelope.signature[0] ^ 1,)) + envelope.signature[1:]
+    return encode_envelope(Envelope(envelope.header, envelope.body, flipped))
+
+
+def fingerprint_of(envelopes: list[bytes], *, room: bytes = ROOM) -> bytes:
+    """Return the fingerprint of a log with these envelopes, reckoned from the definition."""
+    heads: dict[bytes, ChainHead] = {}
+    fingerprint = EMPTY_FINGERPRINT
+    for raw in envelopes:
+        envelope, header = decode_envelope(raw)
+        (heads[header.device],) = extend(room, heads.get(header.device), [(envelope, header)])
+        fingerprint = next_fingerprint(fingerprint, heads[header.device].link)
+    return fingerprint
