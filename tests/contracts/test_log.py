@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from syncchat.trust.chain import EMPTY_FINGERPRINT
-from syncchat.wire.codes import ItemStatus
 from syncchat_relay.log import Append, CursorEntry, Head, Log, Outcome
 from syncchat_relay.log.memory import MemoryLog
 from syncchat_relay.log.sqlite import SqliteLog
+
+from syncchat.trust.chain import EMPTY_FINGERPRINT
+from syncchat.wire.codes import ItemStatus
 from tests.contracts.chains import (
     OTHER_ROOM,
     ROOM,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from syncchat_relay import Config
 
 from syncchat.errors import ValidationError
-from syncchat_relay import Config
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])

@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from syncchat_relay.log import Append, CursorEntry, Outcome
+from syncchat_relay.log.sqlite import FILE_NAME, SqliteLog
 
 from syncchat.errors import (
     DatabaseBusy,
@@ -17,8 +19,6 @@ from syncchat.errors import (
     StorageError,
 )
 from syncchat.wire.codes import ItemStatus
-from syncchat_relay.log import Append, CursorEntry, Outcome
-from syncchat_relay.log.sqlite import FILE_NAME, SqliteLog
 from tests.contracts.chains import ROOM, FixedRandom, Writer
 
 
@@ -49,9 +49,8 @@ def test_a_wiped_folder_has_another_incarnation(tmp_path: Path) -> None:
 
 
 def test_a_second_relay_on_the_same_folder_is_refused_until_the_first_ends(tmp_path: Path) -> None:
-    with opened(tmp_path):
-        with pytest.raises(DatabaseBusy, match="another relay uses"):
-            SqliteLog(tmp_path, random=FixedRandom())
+    with opened(tmp_path), pytest.raises(DatabaseBusy, match="another relay uses"):
+        SqliteLog(tmp_path, random=FixedRandom())
     with opened(tmp_path):
         pass
 
