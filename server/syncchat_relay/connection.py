@@ -121,4 +121,11 @@ class PendingRead:
     ask: Ask
 
 
-Pending = PendingPush | PendingOpen | PendingRead
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingHead:
+    """Is a look at a room's head after a flush of unknown outcome."""
+
+    room: bytes
+
+
+Pending = PendingPush | PendingOpen | PendingRead | PendingHead

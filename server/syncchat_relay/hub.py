@@ -64,6 +64,7 @@ from .connection import (
     Bucket,
     Connection,
     Pending,
+    PendingHead,
     PendingOpen,
     PendingPush,
     PendingRead,
@@ -220,6 +221,9 @@ class Hub:
                     segments.setdefault(pending.room, []).append(found)
                 case LookedUp(), PendingOpen():
                     self._opened(pending, answer.facts)
+                case LookedUp(), PendingHead():
+                    if pending.room in self._rooms:
+                        self._learn_head(self._rooms[pending.room], answer.facts[0].head)
                 case WasRead(), PendingRead():
                     self._was_read(pending, answer.envelopes)
                 case DevicesRead(), PendingRead():
@@ -395,14 +399,20 @@ class Hub:
             self._pump_room(room)
 
     def _log_failed(self, pending: Pending) -> None:
-        if isinstance(pending, PendingPush):
-            self._release(pending)
-        connection = (
-            pending.subscription.connection
-            if isinstance(pending, PendingRead)
-            else pending.connection
-        )
-        # For a Push the outcome is unknown: the peer learns it when it opens the room again.
+        match pending:
+            case PendingHead():
+                return  # the log is broken for good; who opens the room again is told
+            case PendingPush():
+                # The outcome is unknown: the pusher learns it when it opens the room again, and
+                # its other receivers must hear of what may have been committed.
+                self._release(pending)
+                ticket = self._ticket(PendingHead(pending.room))
+                self._out.append(Lookup(ticket, bytes(DEVICE_BYTES), ((pending.room, 0),)))
+                connection = pending.connection
+            case PendingOpen():
+                connection = pending.connection
+            case PendingRead():
+                connection = pending.subscription.connection
         self._refuse(connection, ErrorCode.INTERNAL, "the relay's log failed", RETRY_MS)
 
     # Bookkeeping.
