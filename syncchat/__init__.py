@@ -2,3 +2,73 @@
 
 Kept lazy so that ``import syncchat.wire`` (all that a relay needs) loads nothing else.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConnectionChanged",
+    "ConnectionState",
+    "Event",
+    "Member",
+    "Message",
+    "MessageAdded",
+    "MessageChanged",
+    "OutboxItem",
+    "Peer",
+    "Phase",
+    "ReactionView",
+    "ReadMoved",
+    "Room",
+    "RoomChanged",
+    "Status",
+    "SyncchatError",
+    "open",
+]
+
+if TYPE_CHECKING:
+    from .core.message import Message, ReactionView, Status
+    from .errors import SyncchatError
+    from .events import (
+        ConnectionChanged,
+        Event,
+        MessageAdded,
+        MessageChanged,
+        ReadMoved,
+        RoomChanged,
+    )
+    from .exchange.state import ConnectionState, Phase
+    from .peer import Peer
+    from .peer import open_peer as open
+    from .room import Member, OutboxItem, Room
+else:
+    _HOMES = {
+        "ConnectionChanged": "events",
+        "ConnectionState": "exchange.state",
+        "Event": "events",
+        "Member": "room",
+        "Message": "core.message",
+        "MessageAdded": "events",
+        "MessageChanged": "events",
+        "OutboxItem": "room",
+        "Peer": "peer",
+        "Phase": "exchange.state",
+        "ReactionView": "core.message",
+        "ReadMoved": "events",
+        "Room": "room",
+        "RoomChanged": "events",
+        "Status": "core.message",
+        "SyncchatError": "errors",
+        "open": "peer",
+    }
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = import_module(f".{_HOMES[name]}", __name__)
+        return getattr(home, "open_peer" if name == "open" else name)
+
+    def __dir__() -> list[str]:
+        return [*__all__, "__version__"]

@@ -23,6 +23,9 @@ MemberOf = Callable[[DeviceId], MemberId]
 """Tells whose device it is."""
 
 
+NOTHING = MessageValue()
+
+
 class Mark(NamedTuple):
     """Is one entry about something: an edit, deletion, reaction, or a field."""
 
@@ -47,7 +50,7 @@ class Shown:
 
     id: MessageId
     deleted: bool = False
-    value: MessageValue = MessageValue()
+    value: MessageValue = NOTHING
     text: str = ""
     edited_at: Stamp | None = None
     reactions: tuple[Reaction, ...] = ()

@@ -68,7 +68,7 @@ class Volume:
         return {
             (root, key): value
             for root, entries in self._maps.items()
-            for key, value in entries.to_py().items()  # type: ignore[union-attr]
+            for key, value in entries.to_py().items()
         }
 
 

@@ -141,6 +141,20 @@ def volume_envelopes(db: Database, chain: int, volume: int) -> list[tuple[int, b
     ]
 
 
+def readable_after(
+    db: Database, chain: int, seq: int, *, limit: int
+) -> list[tuple[int, bytes, bytes]]:
+    """Return (seq, link, envelope) of readable envelopes that follow ``seq``."""
+    return [
+        (each, bytes(link), bytes(raw))
+        for each, link, raw in db.rows(
+            "select seq, link, raw from envelope where chain = ? and seq > ? and held = 0 "
+            "order by seq limit ?",
+            (chain, seq, limit),
+        )
+    ]
+
+
 def link_before(db: Database, chain: int, seq: int) -> bytes:
     """Return the link that the envelope at ``seq`` follows."""
     if seq == 1:
@@ -201,6 +215,22 @@ def load_volume(db: Database, chain: int, number: int) -> VolumeState:
         state.entries[at] = place
         state.clocks[place] = at
     return state
+
+
+def volumes_holding(db: Database, chain: int, device: DeviceId, root: Root, key: str) -> list[int]:
+    """Return the volumes of the own chain in which an entry stands."""
+    if root is Root.MESSAGES:
+        rows = db.rows(
+            "select volume from message where chain = ? and message = ? and clock is not null "
+            "and room = (select room from chain where id = ?)",
+            (chain, key + device, chain),
+        )
+    else:
+        rows = db.rows(
+            "select volume from mark where chain = ? and root = ? and key = ? order by volume",
+            (chain, root, key),
+        )
+    return [volume for (volume,) in rows]
 
 
 def save_volume(db: Database, chain: int, state: VolumeState, *, more_bytes: int) -> None:

@@ -36,6 +36,7 @@ class Changed:
     room: int
     message: MessageId
     new: bool
+    change: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +249,33 @@ def last_stamps(db: Database, room: int, upto: MessageId | None) -> dict[DeviceI
     return latest
 
 
-def changed_messages(db: Database, after: int, upto: int, *, limit: int) -> list[Changed]:
-    """Return messages changed after one change number, up to another, oldest change first."""
+def changed_messages(
+    db: Database, after: int, upto: int, *, beyond: tuple[int, str], limit: int
+) -> list[Changed]:
+    """Return messages changed after one change number, up to another, oldest change first.
+
+    ``beyond`` is the (change, message) of the last one that was returned before.
+    """
     return [
-        Changed(room, message, added > after)
-        for room, message, added in db.rows(
-            "select room, message, added from message where change > ? and change <= ? "
+        Changed(room, message, added > after, change)
+        for room, message, added, change in db.rows(
+            "select room, message, added, change from message "
+            "where change >= ? and change <= ? and (change, message) > (?, ?) "
             "order by change, message limit ?",
-            (after, upto, limit),
+            (beyond[0], upto, *beyond, limit),
+        )
+    ]
+
+
+def unacked(db: Database, chain: int, acked: int) -> list[MessageId]:
+    """Return own messages that are sealed, and not acknowledged by the relay yet."""
+    return [
+        MessageId(message)
+        for (message,) in db.rows(
+            "select message from message where chain = ? and seq > ? and volume in "
+            "(select distinct volume from envelope where chain = ? and seq > ?) "
+            "order by message limit ?",
+            (chain, acked, chain, acked, PAGE_MAX),
         )
     ]
 

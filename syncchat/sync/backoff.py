@@ -23,8 +23,9 @@ class Backoff:
         self._since_ms: int | None = None
 
     def connected(self, now_ms: int) -> None:
-        """Note that a connection is up."""
-        self._since_ms = now_ms
+        """Note that a connection is up; what follows the first word of it changes nothing."""
+        if self._since_ms is None:
+            self._since_ms = now_ms
 
     def failed(self, now_ms: int, *, permanent: bool = False) -> int:
         """Note that a connection ended or failed; return the ms to wait before the next.

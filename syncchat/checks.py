@@ -1,0 +1,74 @@
+"""What ``syncchat doctor`` does: look for faults, and fold the view anew."""
+
+from __future__ import annotations
+
+from .core.journal import Volume
+from .errors import DecodeError, TrustError
+from .exchange.receiving import refold_room
+from .exchange.volumes import Volumes, read_volume
+from .ids import DeviceId, room_text
+from .storage import chains, history, rooms, view
+from .storage.chains import ChainRow
+from .storage.database import Database
+from .storage.rooms import RoomRow
+from .trust import chain as links
+from .wire.envelope import decode_envelope
+
+_BATCH = 512
+
+
+def faults(db: Database, me: DeviceId) -> list[str]:
+    """Return every fault found, in words; empty when all is well."""
+    found = [f"SQLite: {text}" for text in db.integrity_faults()]
+    if found:
+        return found
+    with db.reading():
+        for room in rooms.all_rooms(db):
+            found += [f"{room_text(room.room_id)[:8]}: {text}" for text in _room(db, room, me)]
+    return found
+
+
+def rebuild(db: Database, me: DeviceId, *, now_ms: int) -> None:
+    """Fold every room's view anew, each in one transaction."""
+    for room in rooms.all_rooms(db):
+        with db.atomic():
+            refold_room(db, room, me=me, now_ms=now_ms)
+
+
+def _room(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
+    found = []
+    if rooms.digest(db, room.id) != view.recount_digest(db, room.id):
+        found.append("the digest is not that of the rows; run 'syncchat doctor --rebuild'")
+    kept, counted = history.unread_count(db, room.id), view.recount_unread(db, room.id, me=me)
+    if kept != counted:
+        found.append(f"{kept} messages are marked unread, {counted} are; rebuild")
+    for device, seq, reason in chains.quarantined(db, room.id):
+        found.append(f"envelope {seq} of {device or 'an unknown device'} was set aside: {reason}")
+    for chain in chains.all_chains(db, room.id):
+        if chain.frozen is not None:
+            found.append(f"device {chain.device}: {chain.frozen}")
+        found += [f"device {chain.device}: {text}" for text in _chain(db, room, chain)]
+    return found
+
+
+def _chain(db: Database, room: RoomRow, chain: ChainRow) -> list[str]:
+    """Verify a chain from its first envelope, and its volumes against the CRDT library."""
+    head: links.ChainHead | None = None
+    try:
+        while True:
+            seq = 0 if head is None else head.seq
+            part = chains.envelopes_after(db, chain.id, seq, limit=_BATCH, bytes_max=2**24)
+            if not part:
+                break
+            head = links.extend(room.room_id, head, [decode_envelope(raw) for _, raw in part])[-1]
+    except (TrustError, DecodeError) as exc:
+        return [f"stored envelopes after {0 if head is None else head.seq} do not hold: {exc}"]
+    if (head.seq if head else 0) != chain.seq or (head is not None and head.link != chain.link):
+        return ["the chain's head is not that of its envelopes"]
+    found = []
+    volumes = Volumes(db)
+    for number in chains.volume_numbers(db, chain.id):
+        document = Volume(number, read_volume(db, volumes, room, chain, number))
+        if set(document.content()) != set(chains.load_volume(db, chain.id, number).clocks):
+            found.append(f"volume {number} does not hold what its updates say; rebuild")
+    return found

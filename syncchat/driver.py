@@ -1,0 +1,310 @@
+"""The driver: the peer's only asyncio code. Keeps connections up and feeds the exchanges.
+
+One task holds the sync lease, one watches for writes of other processes, and one for each relay
+connects, runs an exchange, and connects again. All live in one task group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from .errors import LeaseLost, StorageError, TransportError, ValidationError
+from .exchange.exchange import Exchange
+from .exchange.state import ConnectionState, Phase
+from .ports import Clock, Random
+from .storage import lease, rooms
+from .storage.database import Database
+from .sync.backoff import Backoff
+from .sync.events import Dead, Refused
+from .transport.base import Connect, Transport, host_of
+from .trust.keys import DeviceKeys
+
+log = logging.getLogger("syncchat.driver")
+
+WATCH_MS = 50
+"""How often other processes' writes are looked for: one pragma, a few microseconds."""
+
+PUBLISH_MS = 200
+"""How often, at most, connection states are shown to other processes."""
+
+StatesChanged = Callable[[str, ConnectionState], None]
+
+
+class Driver:
+    """Syncs one database until it is cancelled."""
+
+    def __init__(
+        self,
+        db: Database,
+        keys: DeviceKeys,
+        *,
+        clock: Clock,
+        random: Random,
+        connect: Connect,
+        changed: Callable[[], None],
+        state_changed: StatesChanged,
+    ) -> None:
+        """``changed`` is called when the database may show something new, ``state_changed``
+        when a connection's state did."""
+        self._db = db
+        self._keys = keys
+        self._clock = clock
+        self._random = random
+        self._connect = connect
+        self._changed = changed
+        self._state_changed = state_changed
+        self._holder = random.bytes(8).hex()
+        self._links: dict[str, _Link] = {}
+        self._published: dict[str, str] = {}
+        self._is_due = False
+
+    @property
+    def states(self) -> dict[str, ConnectionState]:
+        """Return the state of the connection to each relay."""
+        return {relay: link.state for relay, link in self._links.items()}
+
+    def is_live(self, room: bytes) -> bool:
+        """Tell whether a room is caught up and connected."""
+        return any(link.is_live(room) for link in self._links.values())
+
+    def ring(self) -> None:
+        """Say that something was written here."""
+        for link in self._links.values():
+            link.ring()
+
+    async def run(self) -> None:
+        """Sync whenever the lease can be had; returns only by cancellation."""
+        while True:
+            await self._take_lease()
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._keep_lease())
+                    tasks.create_task(self._watch(tasks))
+            except* LeaseLost:
+                log.info("another process took over syncing")
+            finally:
+                self._links.clear()
+                self._give_up()
+
+    async def _take_lease(self) -> None:
+        while True:
+            if lease.take(self._db, self._holder, now_ms=self._clock.now_ms()):
+                return
+            await asyncio.sleep(PUBLISH_MS / 1000)
+
+    def _give_up(self) -> None:
+        try:
+            lease.give_up(self._db, self._holder)
+        except StorageError as exc:
+            log.warning("the lease will lapse by itself: %s", exc)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(lease.RENEW_MS / 1000)
+            lease.renew(self._db, self._holder, now_ms=self._clock.now_ms())
+
+    async def _watch(self, tasks: asyncio.TaskGroup) -> None:
+        """Start a link for each relay, and ring when another process has written."""
+        seen = -1
+        publish_at = 0.0
+        while True:
+            version = self._db.data_version()
+            if version != seen or self._is_due:
+                seen, self._is_due = version, False
+                for room in rooms.all_rooms(self._db):
+                    if room.relay and room.relay not in self._links:
+                        self._start(tasks, room.relay)
+                self.ring()
+                self._changed()
+            if self._clock.monotonic() >= publish_at:
+                publish_at = self._clock.monotonic() + PUBLISH_MS / 1000
+                self._publish()
+            await asyncio.sleep(WATCH_MS / 1000)
+
+    def look_for_relays(self) -> None:
+        """Say that rooms were added here; links to their relays start soon."""
+        self._is_due = True
+
+    def _start(self, tasks: asyncio.TaskGroup, relay: str) -> None:
+        link = _Link(self, relay)
+        self._links[relay] = link
+        tasks.create_task(link.run())
+
+    def _publish(self) -> None:
+        now = {relay: str(state) for relay, state in self.states.items()}
+        if now != self._published:
+            self._published = now
+            lease.publish_states(self._db, self._holder, now)
+
+    # For links
+
+    def exchange(self, relay: str, host: str) -> Exchange:
+        """Return a new exchange for a connection to ``relay``."""
+        return Exchange(
+            self._db,
+            self._keys,
+            relay=relay,
+            host=host,
+            clock=self._clock,
+            random=self._random,
+            holder=self._holder,
+        )
+
+    def moved(self, relay: str, state: ConnectionState) -> None:
+        """Pass on that a link's state changed."""
+        self._state_changed(relay, state)
+
+    def applied(self) -> None:
+        """Pass on that the database changed."""
+        self._changed()
+
+    @property
+    def connect(self) -> Connect:
+        """Return what opens transports."""
+        return self._connect
+
+    @property
+    def clock(self) -> Clock:
+        """Return the clock."""
+        return self._clock
+
+    @property
+    def random(self) -> Random:
+        """Return the source of jitter."""
+        return self._random
+
+
+class _Link:
+    """Keeps one relay connected."""
+
+    def __init__(self, driver: Driver, relay: str) -> None:
+        self._driver = driver
+        self._relay = relay
+        self._backoff = Backoff(driver.random)
+        self._exchange: Exchange | None = None
+        self._bell = asyncio.Event()
+        self._wake = asyncio.Event()
+        self.state = ConnectionState(Phase.OFFLINE)
+
+    def ring(self) -> None:
+        """Say that something was written here: send it, or try to connect sooner."""
+        self._bell.set()
+
+    def is_live(self, room: bytes) -> bool:
+        """Tell whether a room is caught up on this link."""
+        return self._exchange is not None and self._exchange.is_live(room)
+
+    async def run(self) -> None:
+        """Connect again and again; ends with ``LeaseLost`` or by cancellation."""
+        while True:
+            wait_ms, problem = await self._connect_once()
+            self._move(ConnectionState(Phase.OFFLINE, problem=problem, retry_in_ms=wait_ms))
+            await asyncio.sleep(wait_ms / 1000)
+
+    async def _connect_once(self) -> tuple[int, str]:
+        """Run one connection; return how long to wait after it, and why it ended."""
+        self._move(ConnectionState(Phase.CONNECTING, problem=self.state.problem))
+        problem, permanent, least_ms = "", False, 0
+        try:
+            host = host_of(self._relay)
+            async with self._driver.connect(self._relay) as transport:
+                exchange = self._exchange = self._driver.exchange(self._relay, host)
+                try:
+                    await self._run_exchange(exchange, transport)
+                finally:
+                    self._exchange = None
+                match exchange.ended:
+                    case Refused(text=text, retry=retry, retry_after_ms=after):
+                        problem, permanent, least_ms = text, not retry, after
+                    case Dead(reason=reason):
+                        problem = reason
+        except TransportError as exc:
+            problem = str(exc)
+        except ValidationError as exc:
+            problem, permanent = str(exc), True
+        except StorageError as exc:
+            if isinstance(exc, LeaseLost):
+                raise
+            problem = str(exc)
+            log.warning("syncing stopped: %s", exc)
+        wait_ms = self._backoff.failed(self._now_ms(), permanent=permanent)
+        return max(wait_ms, least_ms), problem
+
+    async def _run_exchange(self, exchange: Exchange, transport: Transport) -> None:
+        """Feed one exchange until it ends; raises ``TransportError`` or what the store raises."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(exchange, transport))
+                tasks.create_task(self._write(exchange, transport))
+                tasks.create_task(self._keep_time(exchange))
+        except* _Ended:
+            pass
+        except* (TransportError, StorageError) as group:
+            raise _first(group) from group
+        finally:
+            exchange.close()
+            try:
+                async with asyncio.timeout(1):
+                    for raw in exchange.outgoing():
+                        await transport.send(raw)
+            except (TransportError, TimeoutError):
+                log.debug("could not say goodbye")
+
+    async def _read(self, exchange: Exchange, transport: Transport) -> None:
+        while True:
+            raw = await transport.receive()
+            exchange.receive(raw)
+            self._driver.applied()
+            self._after(exchange)
+            await asyncio.sleep(0)
+
+    async def _write(self, exchange: Exchange, transport: Transport) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for raw in exchange.outgoing():
+                await transport.send(raw)
+
+    async def _keep_time(self, exchange: Exchange) -> None:
+        while True:
+            wait_ms = max(0, exchange.next_tick_ms() - self._now_ms())
+            try:
+                async with asyncio.timeout(wait_ms / 1000):
+                    await self._bell.wait()
+                self._bell.clear()
+                exchange.local_changed()
+            except TimeoutError:
+                exchange.tick()
+            self._after(exchange)
+            await asyncio.sleep(0)
+
+    def _after(self, exchange: Exchange) -> None:
+        """Send what there is to send, and pass on what changed."""
+        self._wake.set()
+        if exchange.has_connected:
+            self._backoff.connected(self._now_ms())
+        if exchange.ended is not None:
+            raise _Ended
+        self._move(exchange.state)
+
+    def _move(self, state: ConnectionState) -> None:
+        if state != self.state:
+            self.state = state
+            self._driver.moved(self._relay, state)
+
+    def _now_ms(self) -> int:
+        return round(self._driver.clock.monotonic() * 1000)
+
+
+class _Ended(Exception):
+    """The exchange is over."""
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    for exc in group.exceptions:
+        if isinstance(exc, BaseExceptionGroup):
+            return _first(exc)
+        return exc
+    return group

@@ -1,0 +1,53 @@
+"""What ``peer.events()`` yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .core.message import Message
+from .exchange.state import ConnectionState
+from .ids import DeviceId, MemberId, RoomId
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAdded:
+    """A message is new here: just written, just received, or received late."""
+
+    room_id: RoomId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChanged:
+    """A message was edited, deleted, reacted to, or got further on its way."""
+
+    room_id: RoomId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMoved:
+    """A member has read a device's messages up to ``upto_ms`` (since 1970)."""
+
+    room_id: RoomId
+    member: MemberId
+    writer: DeviceId
+    upto_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """A room was added, renamed, or a member's profile changed."""
+
+    room_id: RoomId
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionChanged:
+    """The connection to a relay has another state."""
+
+    relay: str
+    state: ConnectionState
+
+
+Event = MessageAdded | MessageChanged | ReadMoved | RoomChanged | ConnectionChanged

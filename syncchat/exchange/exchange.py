@@ -1,0 +1,522 @@
+"""Runs one relay connection against the store: what arrives is applied, what waits is sent.
+
+The owner feeds bytes (``receive``), time (``tick``) and news of local writes (``local_changed``),
+and sends what ``outgoing`` returns. Nothing here waits, so a simulator drives it like the driver.
+
+For each room: open it with the own cursor; apply what the relay delivers; once caught up, push
+sealed envelopes that the relay lacks, then seal the outbox and push that. When the relay turns
+out to have lost something (wiped, restored from an old backup), start over from the cursor that
+is still common, push the own chain at once, and after a pause, for the authors who are away, the
+others' chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..ids import DeviceId, device_text
+from ..ports import Clock, Random
+from ..storage import chains, history, lease, outbox, rooms
+from ..storage.database import Database
+from ..storage.rooms import NO_FINGERPRINT, RoomRow
+from ..storage.view import member_of
+from ..sync.events import (
+    Acked,
+    CaughtUp,
+    ChainsSeen,
+    CursorsSeen,
+    Dead,
+    Delivered,
+    Ready,
+    Refused,
+    RoomOpened,
+    SessionEvent,
+)
+from ..sync.session import Position, Session
+from ..trust.chain import next_fingerprint
+from ..trust.keys import DeviceKeys
+from ..wire.codes import ItemStatus
+from ..wire.envelope import decode_envelope
+from ..wire.limits import ENVELOPES_PER_PUSH_MAX, FRAME_BYTES_MAX
+from .receiving import HoleInDelivery, Receiver
+from .sealing import Sealer
+from .state import ConnectionState, Phase
+from .volumes import Volumes
+
+PUSH_BYTES_MAX = FRAME_BYTES_MAX - 12 * 1024
+"""Envelope bytes in one Push; the rest is for the frame around them."""
+
+SEALS_IN_FLIGHT_MAX = 2
+"""Fresh pushes of a room under way; what is written meanwhile gathers into the next envelope."""
+
+APPLIED_EVERY_MS = 1_000
+"""How often the relay is told how far a room is applied; the source of others' *delivered*."""
+
+REFILL_AFTER_MS = (2_000, 5_000)
+"""How long authors have to refill a relay with their own chains before others do it for them."""
+
+FULL_PAUSE_MS = 1_000
+"""How long a room's pushes rest after the relay said that it is full."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Is how far one room is on this connection."""
+
+    row: int
+    room: bytes
+    is_open: bool = False
+    is_live: bool = False
+    head: int = 0
+    cursor: int = 0
+    relay_own_seq: int = 0
+    is_behind_itself: bool = False
+    pushed: int = 0
+    applied: int = 0
+    applied_at_ms: int = 0
+    applied_due_ms: int | None = None
+    resume_at_ms: int = 0
+    refill_at_ms: int | None = None
+    refills: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+class Exchange:
+    """Is one connection's work; make a new one for each connection."""
+
+    def __init__(
+        self,
+        db: Database,
+        keys: DeviceKeys,
+        *,
+        relay: str,
+        host: str,
+        clock: Clock,
+        random: Random,
+        holder: str,
+    ) -> None:
+        """``relay`` is the address whose rooms are exchanged, ``host`` the name dialled,
+        ``holder`` the token of the sync lease that this process has."""
+        self._db = db
+        self._keys = keys
+        self._relay = relay
+        self._clock = clock
+        self._random = random
+        self._session = Session(keys, host=host, now_ms=self._now())
+        self._volumes = Volumes(db)
+        self._receiver = Receiver(db, self._volumes, me=keys.device, clock=clock, holder=holder)
+        self._sealer = Sealer(db, self._volumes, keys, random, holder)
+        self._holder = holder
+        self._incarnation = b""
+        self._rooms: dict[bytes, _Progress] = {}
+        self._dirty: set[bytes] = set()
+        self.ended: Dead | Refused | None = None
+        """Why the connection is of no more use; None while it is."""
+        self.has_connected = False
+        """Whether the relay has greeted this peer."""
+
+    # For the owner
+
+    @property
+    def state(self) -> ConnectionState:
+        """Return the state of the connection now."""
+        if not self._session.is_ready:
+            return ConnectionState(Phase.CONNECTING)
+        waiting = [p for p in self._rooms.values() if not p.is_live]
+        if waiting:
+            left = sum(max(0, p.head - p.cursor) for p in waiting)
+            return ConnectionState(Phase.CATCHING_UP, left=left)
+        return ConnectionState(Phase.LIVE)
+
+    def is_live(self, room: bytes) -> bool:
+        """Tell whether a room is caught up on this connection."""
+        progress = self._rooms.get(room)
+        return progress is not None and progress.is_live and self._session.is_ready
+
+    def outgoing(self) -> list[bytes]:
+        """Return the frames to send now."""
+        return self._session.outgoing()
+
+    def receive(self, raw: bytes) -> None:
+        """Take in one frame.
+
+        Raises ``LeaseLost`` or the ``StorageError`` family; the connection is then to be closed,
+        and nothing that was not committed has been acknowledged to anyone.
+        """
+        self._act(self._session.receive(raw, self._now()))
+
+    def tick(self) -> None:
+        """Let time pass; raises as ``receive`` does."""
+        self._act(self._session.tick(self._now()))
+        if self._session.is_ready and self.ended is None:
+            self._do_due()
+            self._pump()
+
+    def next_tick_ms(self) -> int:
+        """Return the monotonic time, in ms, at which ``tick`` has something to do."""
+        times = [self._session.next_tick_ms()]
+        for progress in self._rooms.values():
+            if progress.applied_due_ms is not None:
+                times.append(progress.applied_due_ms)
+            if progress.refill_at_ms is not None:
+                times.append(progress.refill_at_ms)
+            if progress.resume_at_ms > self._now():
+                times.append(progress.resume_at_ms)
+        return min(times)
+
+    def local_changed(self) -> None:
+        """Take notice of what was written here, by this or another process; raises as above."""
+        if not self._session.is_ready or self.ended is not None:
+            return
+        self._open_rooms()
+        for row in outbox.rooms_with_ops(self._db):
+            for progress in self._rooms.values():
+                if progress.row == row:
+                    self._dirty.add(progress.room)
+        self._pump()
+
+    def close(self) -> None:
+        """Say goodbye; ``outgoing`` has the last frame."""
+        self._session.say_bye()
+
+    # What the session says
+
+    def _act(self, events: Iterable[SessionEvent]) -> None:
+        for event in events:
+            match event:
+                case Ready(incarnation):
+                    self._incarnation = incarnation
+                    self.has_connected = True
+                    self._open_rooms()
+                case RoomOpened():
+                    self._room_opened(event)
+                case Delivered(room, after, envelopes):
+                    self._delivered(self._rooms[room], after, envelopes)
+                case CaughtUp(room, head):
+                    self._caught_up(self._rooms[room], head)
+                case Acked(room, envelopes, items):
+                    self._acked(self._rooms[room], envelopes, items)
+                case CursorsSeen(room, cursors):
+                    self._cursors_seen(self._rooms[room], cursors)
+                case ChainsSeen(room, heads):
+                    self._chains_seen(self._rooms[room], heads)
+                case Refused() | Dead():
+                    self.ended = event
+                    return
+        self._pump()
+
+    def _open_rooms(self) -> None:
+        """Open every room of this relay that is not open yet."""
+        new = [
+            room
+            for room in rooms.all_rooms(self._db)
+            if room.relay == self._relay and room.room_id not in self._rooms
+        ]
+        if not new:
+            return
+        positions = []
+        for stored in new:
+            room = stored
+            own = chains.find_chain(self._db, room.id, self._keys.device)
+            acked = 0 if own is None else own.acked
+            progress = _Progress(room.id, room.room_id)
+            self._rooms[room.room_id] = progress
+            if room.incarnation != self._incarnation:
+                room = self._start_over(room)
+                if acked or room.head:
+                    self._plan_refill(progress)
+            progress.cursor = progress.head = room.cursor
+            positions.append(Position(room.room_id, room.cursor, room.fingerprint, acked))
+        self._session.open(self._incarnation, positions)
+
+    def _start_over(self, room: RoomRow) -> RoomRow:
+        """Read a room's log from its beginning, because it is another log than before."""
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            rooms.set_position(
+                self._db,
+                room.id,
+                incarnation=self._incarnation,
+                cursor=0,
+                fingerprint=NO_FINGERPRINT,
+            )
+            chains.forget_relay_seqs(self._db, room.id)
+        return rooms.load_room(self._db, room.id)
+
+    def _room_opened(self, event: RoomOpened) -> None:
+        progress = self._rooms[event.room]
+        progress.is_open = True
+        progress.head = event.head
+        if event.after < progress.cursor:
+            self._start_over(rooms.load_room(self._db, progress.row))
+            progress.cursor = 0
+            self._plan_refill(progress)
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        own_seq, acked = (0, 0) if own is None else (own.seq, own.acked)
+        if event.own_seq < acked:
+            self._plan_refill(progress)
+        progress.relay_own_seq = event.own_seq
+        progress.is_behind_itself = event.own_seq > own_seq
+        progress.pushed = min(event.own_seq, own_seq)
+        if own is not None and progress.pushed > acked:
+            self._set_acked(progress, own, progress.pushed)
+        with self._db.atomic(durable=False):
+            rooms.set_head(self._db, progress.row, event.head)
+        progress.is_live = not event.differs
+        self._dirty.add(event.room)
+        if own is not None and own.delivered < max(acked, progress.pushed):
+            self._session.ask_cursors(event.room)
+
+    def _delivered(self, progress: _Progress, after: int, envelopes: tuple[bytes, ...]) -> None:
+        try:
+            room = self._receiver.apply(progress.row, after, envelopes)
+        except HoleInDelivery as exc:
+            self.ended = Dead(f"the relay left out a part of the log: {exc}")
+            self._session.say_bye()
+            return
+        progress.cursor = room.cursor
+        progress.head = max(progress.head, room.cursor)
+        if progress.is_behind_itself:
+            self._check_own(progress)
+        self._plan_applied(progress)
+
+    def _caught_up(self, progress: _Progress, head: int) -> None:
+        progress.head = head
+        progress.is_live = progress.cursor >= head
+        if progress.is_behind_itself:
+            self._check_own(progress)
+        if progress.is_behind_itself and progress.is_live:
+            self._block_own(
+                progress,
+                "the relay says that this device wrote more than it shows; run 'syncchat doctor'",
+            )
+        self._dirty.add(progress.room)
+
+    def _check_own(self, progress: _Progress) -> None:
+        """See whether the own chain, restored from an old copy, is complete again."""
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        if own is not None and own.seq >= progress.relay_own_seq:
+            progress.is_behind_itself = False
+            progress.pushed = own.seq
+            self._dirty.add(progress.room)
+
+    # Acks
+
+    def _acked(
+        self,
+        progress: _Progress,
+        envelopes: tuple[bytes, ...],
+        items: tuple[tuple[ItemStatus, int], ...],
+    ) -> None:
+        self._dirty.add(progress.room)
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        acked = 0
+        places: dict[int, list[tuple[int, int]]] = {}
+        moved = None
+        for raw, (status, seq) in zip(envelopes, items, strict=True):
+            _, header = decode_envelope(raw)
+            device = device_text(header.device)
+            is_own = own is not None and device == own.device
+            if status in (ItemStatus.STORED, ItemStatus.KNOWN):
+                moved = self._moved_cursor(progress, moved, device, header.seq, status, seq)
+                if is_own and own is not None:
+                    acked = max(acked, header.seq)
+                    places.setdefault(own.id, []).append((header.seq, seq))
+            elif is_own:
+                self._not_stored(progress, header.seq, status, seq)
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            for chain, found in places.items():
+                chains.set_relay_seqs(self._db, chain, found)
+            if own is not None and acked > own.acked:
+                chains.set_acked(self._db, own.id, acked)
+                change = rooms.next_change(self._db)
+                history.touch_own(
+                    self._db, own.id, after_seq=own.acked, upto_seq=acked, change=change
+                )
+            if moved is not None:
+                cursor, fingerprint = moved
+                rooms.set_position(
+                    self._db,
+                    progress.row,
+                    incarnation=self._incarnation,
+                    cursor=cursor,
+                    fingerprint=fingerprint,
+                )
+                rooms.set_head(self._db, progress.row, cursor)
+        if moved is not None:
+            progress.cursor = moved[0]
+            progress.head = max(progress.head, progress.cursor)
+            self._plan_applied(progress)
+
+    def _moved_cursor(
+        self,
+        progress: _Progress,
+        moved: tuple[int, bytes] | None,
+        device: DeviceId,
+        chain_seq: int,
+        status: ItemStatus,
+        seq: int,
+    ) -> tuple[int, bytes] | None:
+        """Return the log position after a stored envelope, if it is the next one."""
+        if moved is None:
+            room = rooms.load_room(self._db, progress.row)
+            at, fingerprint = room.cursor, room.fingerprint
+        else:
+            at, fingerprint = moved
+        chain = chains.find_chain(self._db, progress.row, device)
+        if status is not ItemStatus.STORED or seq != at + 1 or chain is None:
+            return moved
+        stored = chains.envelope_at(self._db, chain.id, chain_seq)
+        if stored is None:
+            return moved
+        return seq, next_fingerprint(fingerprint, stored[0])
+
+    def _not_stored(
+        self, progress: _Progress, chain_seq: int, status: ItemStatus, seq: int
+    ) -> None:
+        """Act on the relay's refusal of one own envelope."""
+        match status:
+            case ItemStatus.GAP:
+                progress.pushed = min(progress.pushed, seq)
+            case ItemStatus.FULL:
+                progress.pushed = min(progress.pushed, chain_seq - 1)
+                progress.resume_at_ms = self._now() + FULL_PAUSE_MS
+            case ItemStatus.CONFLICT:
+                self._block_own(
+                    progress,
+                    "another copy of this database has written in this room; use only one copy, "
+                    "and start the other with a new database",
+                )
+            case ItemStatus.FORBIDDEN:
+                self._block_own(progress, "the relay does not let this device write here")
+            case _:
+                self._block_own(progress, "the relay found the envelope invalid")
+
+    def _set_acked(self, progress: _Progress, own: chains.ChainRow, seq: int) -> None:
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            chains.set_acked(self._db, own.id, seq)
+            change = rooms.next_change(self._db)
+            history.touch_own(self._db, own.id, after_seq=own.acked, upto_seq=seq, change=change)
+
+    def _block_own(self, progress: _Progress, reason: str) -> None:
+        """Write no further on the own chain of one room; its outbox is kept, with the reason."""
+        with self._db.atomic():
+            lease.check(self._db, self._holder)
+            own = chains.add_chain(self._db, progress.row, self._keys.device, self._keys.public)
+            if own.frozen is None:
+                chains.freeze(self._db, own.id, reason)
+                change = rooms.next_change(self._db)
+                history.touch_own(
+                    self._db, own.id, after_seq=own.acked, upto_seq=own.seq, change=change
+                )
+
+    # Others' progress
+
+    def _cursors_seen(self, progress: _Progress, cursors: tuple[tuple[DeviceId, int], ...]) -> None:
+        me = member_of(self._keys.device)
+        furthest = max((seq for device, seq in cursors if member_of(device) != me), default=0)
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        if own is None or not furthest:
+            return
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            before = own.delivered
+            if chains.set_delivered(self._db, own.id, furthest):
+                change = rooms.next_change(self._db)
+                history.touch_own(
+                    self._db, own.id, after_seq=before, upto_seq=own.seq, change=change
+                )
+
+    def _plan_applied(self, progress: _Progress) -> None:
+        if progress.applied_due_ms is None:
+            progress.applied_due_ms = max(self._now(), progress.applied_at_ms + APPLIED_EVERY_MS)
+
+    # Refilling a relay that lost something
+
+    def _plan_refill(self, progress: _Progress) -> None:
+        if progress.refill_at_ms is None:
+            low, high = REFILL_AFTER_MS
+            progress.refill_at_ms = self._now() + round(self._random.uniform(low, high))
+
+    def _chains_seen(self, progress: _Progress, heads: dict[DeviceId, int]) -> None:
+        progress.refills = [
+            (chain.id, heads.get(chain.device, 0), chain.seq)
+            for chain in chains.all_chains(self._db, progress.row)
+            if chain.device != self._keys.device and heads.get(chain.device, 0) < chain.seq
+        ]
+        self._dirty.add(progress.room)
+
+    # Sending
+
+    def _do_due(self) -> None:
+        now = self._now()
+        for progress in self._rooms.values():
+            if progress.applied_due_ms is not None and now >= progress.applied_due_ms:
+                progress.applied_due_ms = None
+                progress.applied_at_ms = now
+                if progress.cursor != progress.applied and progress.is_open:
+                    progress.applied = progress.cursor
+                    self._session.applied(progress.room, progress.cursor)
+            if progress.refill_at_ms is not None and now >= progress.refill_at_ms:
+                if progress.is_live:
+                    progress.refill_at_ms = None
+                    self._session.ask_chains(progress.room)
+                else:
+                    progress.refill_at_ms = now + APPLIED_EVERY_MS
+            if progress.resume_at_ms and now >= progress.resume_at_ms:
+                progress.resume_at_ms = 0
+                self._dirty.add(progress.room)
+
+    def _pump(self) -> None:
+        """Send what can be sent; rooms that wait for a free push stay dirty."""
+        for room in sorted(self._dirty):
+            if self.ended is not None or not self._session.is_ready:
+                return
+            if self._pump_room(self._rooms[room]):
+                self._dirty.discard(room)
+
+    def _pump_room(self, progress: _Progress) -> bool:
+        """Send what a room has; tell whether nothing is left that waits only for a free push."""
+        if not progress.is_live or progress.is_behind_itself or progress.resume_at_ms:
+            return True
+        room = rooms.load_room(self._db, progress.row)
+        while self._session.pushes_free > 0:
+            own = chains.find_chain(self._db, progress.row, self._keys.device)
+            is_frozen = own is not None and own.frozen is not None
+            if own is not None and not is_frozen and own.seq > progress.pushed:
+                self._push_own(progress, own)
+            elif progress.refills:
+                self._push_refill(progress)
+            elif is_frozen or not self._may_seal(progress) or not self._sealer.seal(room):
+                return True
+        return False
+
+    def _may_seal(self, progress: _Progress) -> bool:
+        return self._session.pushes_of(progress.room) < SEALS_IN_FLIGHT_MAX
+
+    def _push_own(self, progress: _Progress, own: chains.ChainRow) -> None:
+        found = chains.envelopes_after(
+            self._db,
+            own.id,
+            progress.pushed,
+            limit=ENVELOPES_PER_PUSH_MAX,
+            bytes_max=PUSH_BYTES_MAX,
+        )
+        self._session.push(progress.room, [raw for _, raw in found])
+        progress.pushed = found[-1][0]
+
+    def _push_refill(self, progress: _Progress) -> None:
+        chain, after, upto = progress.refills.pop()
+        found = chains.envelopes_after(
+            self._db, chain, after, limit=ENVELOPES_PER_PUSH_MAX, bytes_max=PUSH_BYTES_MAX
+        )
+        if not found:
+            return
+        self._session.push(progress.room, [raw for _, raw in found])
+        if found[-1][0] < upto:
+            progress.refills.append((chain, found[-1][0], upto))
+
+    def _now(self) -> int:
+        return round(self._clock.monotonic() * 1000)

@@ -1,0 +1,349 @@
+"""Receiving: from delivered envelopes to rows, one transaction for a batch.
+
+Each device's envelopes are a run that must follow its chain. The last signature proves the run;
+bodies are opened, read strictly and folded; rows, chain heads, the cursor and the log's
+fingerprint are committed together, so a crash replays from the cursor. What does not fit is set
+aside alone with its reason, and nothing else waits for it:
+
+* bytes that are no envelope, or whose signature fails: quarantined; the chain goes on without;
+* an envelope ahead of its chain: quarantined as a gap, and taken up when the gap closes;
+* a signed envelope with an unreadable body: kept, and its chain is read no further;
+* a second signed envelope at one place: kept as evidence, and its chain is read no further.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ..core.clock import ZERO
+from ..core.reader import Change
+from ..core.values import Root, decode_value
+from ..errors import DecodeError, SignatureInvalid, SyncchatError, TrustError
+from ..ids import DeviceId, DeviceKey, Stamp, device_text, message_id
+from ..ports import Clock
+from ..storage import chains, lease, outbox, rooms
+from ..storage.chains import ChainRow, StoredEnvelope
+from ..storage.database import Database
+from ..storage.rooms import RoomRow
+from ..storage.view import ViewBatch, clear
+from ..trust import chain as links
+from ..trust.keys import verify
+from ..wire.envelope import Envelope, Header, decode_envelope
+from .reading import ChainReading
+from .volumes import Volumes
+
+GAP = "gap"
+_REFOLD_BATCH = 512
+
+
+class HoleInDelivery(SyncchatError):
+    """The relay left out a part of the log; the connection is to be made anew."""
+
+
+@dataclass(slots=True)
+class _Item:
+    """Is one delivered envelope; ``position`` is its place in the batch, -1 for none."""
+
+    position: int
+    envelope: Envelope
+    header: Header
+    raw: bytes
+
+
+@dataclass(slots=True)
+class _Chain:
+    """Is one device's part of a batch."""
+
+    device: DeviceId
+    row: ChainRow | None
+    run: list[_Item] = field(default_factory=list)
+    known: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Receiver:
+    """Applies deliveries of all rooms of one database."""
+
+    def __init__(
+        self, db: Database, volumes: Volumes, *, me: DeviceId, clock: Clock, holder: str
+    ) -> None:
+        self._db = db
+        self._volumes = volumes
+        self._me = me
+        self._clock = clock
+        self._holder = holder
+
+    def apply(self, room: int, after: int, envelopes: tuple[bytes, ...]) -> RoomRow:
+        """Apply envelopes at ``after`` + 1 and on of a room's log; return the room as it is then.
+
+        Raises ``HoleInDelivery``, ``LeaseLost`` or the ``StorageError`` family; then nothing of
+        the batch was stored.
+        """
+        try:
+            with self._db.atomic(durable=False):
+                lease.check(self._db, self._holder)
+                row = rooms.load_room(self._db, room)
+                if after > row.cursor:
+                    raise HoleInDelivery(f"log goes from {row.cursor} to {after + 1}")
+                fresh = envelopes[row.cursor - after :]
+                batch = _Batch(self._db, self._volumes, row, self._clock.now_ms(), self._me)
+                fingerprint = batch.take(fresh, first_seq=row.cursor + 1)
+                cursor = row.cursor + len(fresh)
+                rooms.set_position(
+                    self._db,
+                    room,
+                    incarnation=row.incarnation,
+                    cursor=cursor,
+                    fingerprint=fingerprint,
+                )
+                rooms.set_head(self._db, room, max(row.head, cursor))
+        except BaseException:
+            self._volumes.forget()
+            raise
+        return rooms.load_room(self._db, room)
+
+
+def refold_room(db: Database, room: RoomRow, *, me: DeviceId, now_ms: int) -> None:
+    """Fold a room's view anew from its stored envelopes and outbox; inside a transaction."""
+    clear(db, room.id)
+    batch = _Batch(db, Volumes(db), room, now_ms, me)
+    batch.refold()
+
+
+class _Batch:
+    """Is the work of one transaction in one room."""
+
+    def __init__(
+        self, db: Database, volumes: Volumes, room: RoomRow, now_ms: int, me: DeviceId
+    ) -> None:
+        self._db = db
+        self._volumes = volumes
+        self._room = room
+        self._now_ms = now_ms
+        self._me = me
+        self._view = ViewBatch(db, room.id, me=me)
+        self._latest = Stamp("")
+        self._first_seq = 0
+
+    def take(self, envelopes: tuple[bytes, ...], *, first_seq: int) -> bytes:
+        """Apply envelopes and return the log's new fingerprint."""
+        self._first_seq = first_seq
+        logged = [b""] * len(envelopes)
+        by_device: dict[DeviceId, list[_Item]] = {}
+        for position, raw in enumerate(envelopes):
+            try:
+                envelope, header = decode_envelope(raw)
+            except DecodeError as exc:
+                logged[position] = hashlib.blake2b(raw, digest_size=links.LINK_BYTES).digest()
+                self._quarantine("", 0, str(exc), raw)
+                continue
+            item = _Item(position, envelope, header, raw)
+            by_device.setdefault(device_text(header.device), []).append(item)
+        for device, items in by_device.items():
+            self._take_chain(device, items, logged)
+        self._view.flush()
+        if self._latest:
+            rooms.observe_stamp(self._db, self._latest, self._now_ms)
+        fingerprint = self._room.fingerprint
+        for link in logged:
+            fingerprint = links.next_fingerprint(fingerprint, link)
+        return fingerprint
+
+    def refold(self) -> None:
+        """Read every stored envelope of the room again."""
+        for row in chains.all_chains(self._db, self._room.id):
+            self._refold_chain(row)
+        self._restore_outbox()
+        self._view.flush()
+
+    # One device's run
+
+    def _take_chain(self, device: DeviceId, items: list[_Item], logged: list[bytes]) -> None:
+        part = _Chain(device, chains.find_chain(self._db, self._room.id, device))
+        head_seq = 0 if part.row is None else part.row.seq
+        for item in items:
+            expected = head_seq + len(part.run) + 1
+            if item.header.seq == expected:
+                part.run.append(item)
+            elif item.header.seq < expected:
+                logged[item.position] = self._take_known(part, item, head_seq)
+            else:
+                self._quarantine(device, item.header.seq, GAP, item.raw)
+                logged[item.position] = _stand_in(item.raw)
+        if part.run:
+            self._extend(part, logged)
+        if part.known and part.row is not None and device == self._me:
+            chains.set_relay_seqs(self._db, part.row.id, part.known)
+
+    def _take_known(self, part: _Chain, item: _Item, head_seq: int) -> bytes:
+        """Compare a repeated envelope with the one that is here; return what the log counts."""
+        seq = item.header.seq
+        if seq > head_seq:
+            return _stand_in(item.raw)
+        assert part.row is not None
+        stored = chains.envelope_at(self._db, part.row.id, seq)
+        if stored is None:
+            return _stand_in(item.raw)
+        if stored[1] == item.raw:
+            part.known.append((seq, self._first_seq + item.position))
+            return stored[0]
+        previous = chains.link_before(self._db, part.row.id, seq)
+        context = links.context(self._room.room_id, previous, item.envelope.header)
+        link = links.link_hash(context, item.envelope.body)
+        try:
+            verify(part.row.key, links.signed_text(link), item.envelope.signature)
+        except SignatureInvalid as exc:
+            self._quarantine(part.device, seq, str(exc), item.raw)
+        else:
+            reason = f"the device wrote two different envelopes at {seq}"
+            self._quarantine(part.device, seq, reason, item.raw)
+            chains.freeze(self._db, part.row.id, reason)
+        return link
+
+    def _extend(self, part: _Chain, logged: list[bytes]) -> None:
+        row, device = part.row, part.device
+        run = [(item.envelope, item.header) for item in part.run]
+        heads, fault = links.extend_as_far_as_valid(
+            self._room.room_id, None if row is None else row.head, run
+        )
+        for item in part.run[len(heads) :]:
+            logged[item.position] = _stand_in(item.raw)
+        if fault is not None:
+            bad, *behind = part.run[len(heads) :]
+            self._quarantine(device, bad.header.seq, str(fault), bad.raw)
+            for item in behind:
+                self._quarantine(device, item.header.seq, GAP, item.raw)
+        if not heads:
+            return
+        if row is None:
+            key = part.run[0].header.key
+            assert key is not None
+            row = part.row = chains.add_chain(self._db, self._room.id, device, DeviceKey(key))
+        for item, head in zip(part.run, heads, strict=False):
+            logged[item.position] = head.link
+        row = self._store(row, part.run[: len(heads)], heads)
+        self._take_waiting(part, row)
+
+    def _take_waiting(self, part: _Chain, row: ChainRow) -> None:
+        """Take up quarantined envelopes that the chain has now reached."""
+        while True:
+            waiting = chains.waiting_after(self._db, self._room.id, part.device, row.seq)
+            found = None
+            for raw in waiting:
+                envelope, header = decode_envelope(raw)
+                if header.seq != row.seq + 1:
+                    break
+                heads, fault = links.extend_as_far_as_valid(
+                    self._room.room_id, row.head, [(envelope, header)]
+                )
+                if fault is None:
+                    found = (_Item(-1, envelope, header, raw), heads)
+                    break
+            if found is None:
+                return
+            item, heads = found
+            chains.release(self._db, self._room.id, part.device, [item.header.seq])
+            row = self._store(row, [item], heads)
+
+    def _store(self, row: ChainRow, run: list[_Item], heads: list[links.ChainHead]) -> ChainRow:
+        """Open, read and store verified envelopes that follow ``row``; return its new state."""
+        reading = ChainReading(self._db, self._volumes, self._view, self._room, row)
+        own = row.device == self._me
+        frozen, link = row.frozen, row.link
+        stored: list[StoredEnvelope] = []
+        for item, head in zip(run, heads, strict=True):
+            if frozen is None:
+                try:
+                    changes = reading.read(item.envelope, item.header, previous=link)
+                except (DecodeError, TrustError) as exc:
+                    frozen = f"envelope {item.header.seq} cannot be read: {exc}"
+                    chains.freeze(self._db, row.id, frozen)
+                    self._quarantine(row.device, item.header.seq, frozen, item.raw)
+                else:
+                    if own:
+                        self._meet_own(changes)
+            relay_seq = self._first_seq + item.position if own and item.position >= 0 else None
+            stored.append(
+                StoredEnvelope(
+                    item.header.seq,
+                    item.header.volume,
+                    head.link,
+                    relay_seq,
+                    frozen is not None,
+                    item.raw,
+                )
+            )
+            link = head.link
+        chains.add_envelopes(self._db, row.id, stored)
+        reading.save()
+        chains.advance(
+            self._db, row.id, heads[-1], last_stamp=reading.last_stamp, volume=reading.volume
+        )
+        self._latest = Stamp(max(self._latest, reading.last_stamp))
+        if own:
+            self._follow_own(row, heads[-1].seq, reading.last_stamp)
+        found = chains.find_chain(self._db, self._room.id, row.device)
+        assert found is not None
+        return found
+
+    # The own chain, when it comes from the relay
+
+    def _meet_own(self, changes: Sequence[Change]) -> None:
+        """Drop pending ops that a former life of this database had already sent."""
+        for change in changes:
+            op = outbox.find(self._db, self._room.id, change.root, change.key)
+            if op is not None and (op.at, op.raw) == (change.at, change.raw):
+                outbox.drop(self._db, self._room.id, change.root, change.key)
+
+    def _follow_own(self, row: ChainRow, seq: int, last_stamp: Stamp) -> None:
+        """Go on after what a former life of this database wrote: clock, stamps, documents."""
+        self._volumes.forget_documents(row.id)
+        chains.set_acked(self._db, row.id, seq)
+        rooms.follow_own_stamp(self._db, last_stamp)
+        pending = outbox.pending(self._db, self._room.id, limit=1)
+        if not pending or pending[0].at > last_stamp:
+            return
+        for op in outbox.pending(self._db, self._room.id, limit=2**31):
+            if op.root is Root.MESSAGES:
+                self._view.withdraw(message_id(Stamp(op.key), self._me))
+        self._view.flush()
+        outbox.restamp(
+            self._db, self._room.id, device=self._me, after=last_stamp, now_ms=self._now_ms
+        )
+        self._restore_outbox()
+
+    def _restore_outbox(self) -> None:
+        """Show what the outbox holds."""
+        for op in outbox.pending(self._db, self._room.id, limit=2**31):
+            if op.raw is None:
+                continue
+            value = decode_value(op.root, op.raw)
+            if op.root is Root.MESSAGES:
+                self._view.write(message_id(Stamp(op.key), self._me), op.raw, value)
+            else:
+                self._view.note(op.root, op.key, value)
+
+    # Rebuilding
+
+    def _refold_chain(self, row: ChainRow) -> None:
+        start = replace(row, seq=0, link=links.GENESIS, last_stamp=ZERO, volume=0)
+        reading = ChainReading(self._db, self._volumes, self._view, self._room, start)
+        link, after = links.GENESIS, 0
+        while part := chains.readable_after(self._db, row.id, after, limit=_REFOLD_BATCH):
+            for seq, stored_link, raw in part:
+                envelope, header = decode_envelope(raw)
+                reading.read(envelope, header, previous=link)
+                link, after = stored_link, seq
+            self._view.flush()
+        reading.save()
+
+    def _quarantine(self, device: str, seq: int, reason: str, raw: bytes) -> None:
+        chains.quarantine(
+            self._db, self._room.id, device, seq, reason=reason, raw=raw, now_ms=self._now_ms
+        )
+
+
+def _stand_in(raw: bytes) -> bytes:
+    """Return what the fingerprint counts for an envelope whose link cannot be known."""
+    return hashlib.blake2b(raw, digest_size=links.LINK_BYTES).digest()

@@ -1,0 +1,144 @@
+"""Sealing: from the outbox to envelopes on the own chain, when a relay is there to take them.
+
+Ops wait unsealed until then, so what was corrected or taken back meanwhile never leaves, and a
+thousand messages written offline become a few envelopes. One transaction writes the envelope,
+moves the chain on, and removes the ops: a crash leaves either all of it or nothing.
+"""
+
+from __future__ import annotations
+
+from ..core.journal import Entry, room_left
+from ..errors import UpdateRefused
+from ..ids import DEVICE_BYTES, DeviceKey
+from ..ports import Random
+from ..storage import chains, lease, outbox
+from ..storage.chains import ChainRow, StoredEnvelope
+from ..storage.database import Database
+from ..storage.rooms import RoomRow
+from ..storage.view import ViewBatch
+from ..trust import chain as links
+from ..trust.keys import DeviceKeys
+from ..trust.seal import seal
+from ..wire.envelope import (
+    NONCE_BYTES,
+    Envelope,
+    EnvelopeKind,
+    Header,
+    encode_envelope,
+    encode_header,
+)
+from ..wire.limits import VERSION
+from .reading import ChainReading
+from .volumes import Volumes
+
+SEAL_BYTES_MAX = 128 * 1024
+"""Bytes of entries in one envelope: half a frame, before compression."""
+
+SEAL_OPS_MAX = 1_000
+
+
+class Sealer:
+    """Seals what the outbox of a database holds."""
+
+    def __init__(
+        self, db: Database, volumes: Volumes, keys: DeviceKeys, random: Random, holder: str
+    ) -> None:
+        self._db = db
+        self._volumes = volumes
+        self._keys = keys
+        self._random = random
+        self._holder = holder
+
+    def seal(self, room: RoomRow) -> bool:
+        """Seal the oldest ops of a room; tell whether there were any.
+
+        Raises ``LeaseLost`` or the ``StorageError`` family; then nothing was written.
+        """
+        try:
+            with self._db.atomic():
+                lease.check(self._db, self._holder)
+                return self._seal(room)
+        except BaseException:
+            self._volumes.forget()
+            raise
+
+    def _seal(self, room: RoomRow) -> bool:
+        own = chains.add_chain(self._db, room.id, self._keys.device, self._keys.public)
+        ops = outbox.pending(self._db, room.id, limit=SEAL_OPS_MAX)
+        if not ops or own.frozen is not None:
+            return False
+        number = own.volume
+        left = room_left(
+            self._volumes.state(own.id, number).clock,
+            chains.volume_bytes(self._db, own.id, number),
+        )
+        if left == 0:
+            number, left = number + 1, SEAL_OPS_MAX
+        entries: list[Entry] = []
+        size = 0
+        for op in ops:
+            size += len(op.key) + len((op.raw or "").encode())
+            if entries and (size > SEAL_BYTES_MAX or len(entries) >= left):
+                break
+            entries.append(Entry(op.root, op.key, op.raw))
+        view = ViewBatch(self._db, room.id, me=self._keys.device)
+        reading = ChainReading(self._db, self._volumes, view, room, own)
+        for volume, part in self._by_volume(own, number, entries).items():
+            own = self._write(room, own, reading, volume, part)
+        reading.save()
+        outbox.drop_sealed(self._db, room.id, entries)
+        view.flush()
+        return True
+
+    def _by_volume(
+        self, own: ChainRow, number: int, entries: list[Entry]
+    ) -> dict[int, list[Entry]]:
+        """Sort entries into the volumes they go to: new ones into ``number``, erasures wherever
+        the entry stands that they erase."""
+        parts: dict[int, list[Entry]] = {}
+        written = [entry for entry in entries if entry.raw is not None]
+        if written:
+            parts[number] = written
+        for entry in entries:
+            if entry.raw is None:
+                places = chains.volumes_holding(self._db, own.id, own.device, entry.root, entry.key)
+                for volume in places:
+                    parts.setdefault(volume, []).append(entry)
+        return parts
+
+    def _write(
+        self, room: RoomRow, own: ChainRow, reading: ChainReading, volume: int, part: list[Entry]
+    ) -> ChainRow:
+        """Write one update of one volume as the next envelope of the own chain."""
+        update = self._volumes.document(room, own, volume).write(part)
+        seq = own.seq + 1
+        try:
+            reading.take(update, volume, seq)
+        except UpdateRefused as exc:
+            raise AssertionError(f"own update refused by the own reader: {exc}") from exc
+        header = Header(
+            VERSION,
+            EnvelopeKind.UPDATE,
+            self._keys.public[:DEVICE_BYTES],
+            seq,
+            volume,
+            room.epoch,
+            b"",
+            self._random.bytes(NONCE_BYTES),
+            self._keys.public if seq == 1 else None,
+        )
+        header_bytes = encode_header(header)
+        context = links.context(room.room_id, own.link, header_bytes)
+        key = self._volumes.key(room, room.epoch, DeviceKey(self._keys.public))
+        body = seal(key, header.nonce, context, update)
+        link = links.link_hash(context, body)
+        signature = self._keys.sign(links.signed_text(link))
+        raw = encode_envelope(Envelope(header_bytes, body, signature))
+        chains.add_envelopes(
+            self._db, own.id, [StoredEnvelope(seq, volume, link, None, False, raw)]
+        )
+        head = links.ChainHead(self._keys.public, seq, link)
+        chains.advance(self._db, own.id, head, last_stamp=reading.last_stamp, volume=reading.volume)
+        found = chains.find_chain(self._db, room.id, own.device)
+        assert found is not None
+        return found

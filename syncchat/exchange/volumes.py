@@ -1,0 +1,99 @@
+"""What is kept in memory of journals and keys, bounded, and dropped when a transaction fails."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from ..core.journal import Volume
+from ..core.reader import VolumeState
+from ..errors import SealBroken
+from ..ids import DeviceKey
+from ..storage import chains, rooms
+from ..storage.chains import ChainRow
+from ..storage.database import Database
+from ..trust import chain as links
+from ..trust.seal import body_key, open_sealed
+from ..wire.envelope import decode_envelope
+
+STATES_MAX = 512
+"""Volume states in memory, of at most 1,000 entries each."""
+
+DOCUMENTS_MAX = 8
+"""Own CRDT documents in memory."""
+
+KEYS_MAX = 20_000
+
+
+class Volumes:
+    """Keeps volume states, own documents and body keys for one database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._states: OrderedDict[tuple[int, int], VolumeState] = OrderedDict()
+        self._documents: OrderedDict[tuple[int, int], Volume] = OrderedDict()
+        self._keys: OrderedDict[tuple[int, int, bytes], bytes | None] = OrderedDict()
+
+    def state(self, chain: int, number: int) -> VolumeState:
+        """Return what must be known of a volume; the caller moves it on as it stores changes."""
+        place = (chain, number)
+        found = self._states.get(place)
+        if found is None:
+            found = self._states[place] = chains.load_volume(self._db, chain, number)
+            if len(self._states) > STATES_MAX:
+                self._states.popitem(last=False)
+        else:
+            self._states.move_to_end(place)
+        return found
+
+    def document(self, room: rooms.RoomRow, own: ChainRow, number: int) -> Volume:
+        """Return an own volume's CRDT document, rebuilt from the own envelopes if need be."""
+        place = (own.id, number)
+        found = self._documents.get(place)
+        if found is None:
+            updates = read_volume(self._db, self, room, own, number)
+            found = self._documents[place] = Volume(number, updates)
+            if len(self._documents) > DOCUMENTS_MAX:
+                self._documents.popitem(last=False)
+        else:
+            self._documents.move_to_end(place)
+        return found
+
+    def key(self, room: rooms.RoomRow, epoch: int, device_key: DeviceKey) -> bytes:
+        """Return the key that a device's bodies are sealed with in an epoch.
+
+        Raises ``SealBroken`` while the room key of that epoch is not here.
+        """
+        place = (room.id, epoch, device_key[:8])
+        found = self._keys.get(place)
+        if found is None:
+            room_key = rooms.room_key(self._db, room.id, epoch)
+            if room_key is None:
+                raise SealBroken(f"the room key of epoch {epoch} is not here yet")
+            found = self._keys[place] = body_key(room_key, room.room_id, device_key[:8])
+            if len(self._keys) > KEYS_MAX:
+                self._keys.popitem(last=False)
+        return found
+
+    def forget_documents(self, chain: int) -> None:
+        """Drop own documents, because envelopes came in that they do not hold."""
+        for place in [place for place in self._documents if place[0] == chain]:
+            del self._documents[place]
+
+    def forget(self) -> None:
+        """Drop everything, because a transaction failed and memory may be ahead of the disk."""
+        self._states.clear()
+        self._documents.clear()
+
+
+def read_volume(
+    db: Database, volumes: Volumes, room: rooms.RoomRow, chain: ChainRow, number: int
+) -> list[bytes]:
+    """Return the opened updates of one volume of a chain, in order."""
+    updates = []
+    for seq, raw in chains.volume_envelopes(db, chain.id, number):
+        envelope, header = decode_envelope(raw)
+        previous = chains.link_before(db, chain.id, seq)
+        authenticated = links.context(room.room_id, previous, envelope.header)
+        key = volumes.key(room, header.epoch, chain.key)
+        updates.append(open_sealed(key, header.nonce, authenticated, envelope.body))
+    return updates

@@ -1,0 +1,411 @@
+"""Peers: one running installation with its own device key and database."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from . import checks
+from .core.clock import ms_of
+from .core.values import FieldValue, Root, encode_value
+from .driver import Driver
+from .errors import ValidationError
+from .events import (
+    ConnectionChanged,
+    Event,
+    MessageAdded,
+    MessageChanged,
+    ReadMoved,
+    RoomChanged,
+)
+from .exchange.state import ConnectionState, Phase
+from .ids import DeviceId, MemberId, RoomId
+from .ports import Clock, Random, SystemClock, SystemRandom
+from .room import Room, checked_title
+from .storage import history, lease, outbox, rooms, view
+from .storage.database import Database
+from .storage.outbox import Op
+from .storage.rooms import RoomRow
+from .transport.base import Connect, host_of
+from .transport.websocket import connect_websocket
+from .trust.keys import SEED_BYTES, DeviceKeys
+from .trust.seal import ROOM_KEY_BYTES
+from .wire.invite import decode_invite
+
+NAME_CHARS_MAX = 50
+EVENTS_AT_ONCE_MAX = 500
+_WATCH_SECONDS = 0.05
+_CONNECTION_EVENTS_MAX = 100
+
+
+def open_peer(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    clock: Clock | None = None,
+    random: Random | None = None,
+    connect: Connect = connect_websocket,
+) -> Peer:
+    """Open a peer's database, creating it and the device's keys at first use.
+
+    ``name`` is what others see; given again, it renames. The peer belongs to the thread that
+    opens it; other threads and processes open the same path for themselves. ``clock``, ``random``
+    and ``connect`` replace the system's, for tests. Raises the ``StorageError`` family and
+    ``ValidationError``.
+    """
+    checked = None if name is None else checked_name(name)
+    db = Database(path)
+    try:
+        return Peer(db, checked, clock or SystemClock(), random or SystemRandom(), connect)
+    except BaseException:
+        db.close()
+        raise
+
+
+class Peer:
+    """Is an open database; use it as a context manager."""
+
+    def __init__(
+        self, db: Database, name: str | None, clock: Clock, random: Random, connect: Connect
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._random = random
+        self._connect = connect
+        self._driver: Driver | None = None
+        self._bells: set[asyncio.Event] = set()
+        self._connection_events: list[deque[ConnectionChanged]] = []
+        local = rooms.load_local(db)
+        if local is None:
+            fallback = name or checked_name(Path(db.path).stem or "me")
+            with db.atomic():
+                seed = random.bytes(SEED_BYTES)
+                rooms.create_local(db, rooms.Local(seed, fallback), now_ms=clock.now_ms())
+            local = rooms.load_local(db)
+            assert local is not None
+        self._keys = DeviceKeys(local.seed)
+        if name is not None and name != local.name:
+            self.rename(name)
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; again is harmless."""
+        self._db.close()
+
+    # Who I am
+
+    @property
+    def name(self) -> str:
+        """Return the name that others see."""
+        local = rooms.load_local(self._db)
+        assert local is not None
+        return local.name
+
+    @property
+    def device(self) -> DeviceId:
+        """Return this device's id."""
+        return self._keys.device
+
+    @property
+    def id(self) -> MemberId:
+        """Return this person's member id."""
+        return view.member_of(self._keys.device)
+
+    @property
+    def path(self) -> Path:
+        """Return the database's path."""
+        return self._db.path
+
+    def rename(self, name: str) -> None:
+        """Change the name that others see, in every room."""
+        checked = checked_name(name)
+        with self._db.atomic():
+            rooms.rename_local(self._db, checked)
+            for room in rooms.all_rooms(self._db):
+                self._put_field(room.id, Root.PROFILE, "name", checked)
+        self._ring()
+
+    # Rooms
+
+    def create_room(self, title: str, *, relay: str = "") -> Room:
+        """Create a room; ``relay`` is the address others meet at, empty for a room of one's own.
+
+        Raises ``ValidationError``.
+        """
+        checked = checked_title(title)
+        if relay:
+            host_of(relay)
+        with self._db.atomic():
+            row = rooms.add_room(
+                self._db,
+                RoomId(self._random.bytes(16)),
+                title=checked,
+                relay=relay.rstrip("/"),
+                epoch=0,
+                key=self._random.bytes(ROOM_KEY_BYTES),
+                now_ms=self.now_ms(),
+            )
+            self._put_field(row.id, Root.ROOM, "title", checked)
+            self._put_field(row.id, Root.PROFILE, "name", self.name)
+        self._ring()
+        return Room(self, row.id)
+
+    def join(self, link: str) -> Room:
+        """Join a room by its invite link; works offline, history comes with the first sync.
+
+        Joining again returns the room as it is. Raises ``InviteError``.
+        """
+        invite = decode_invite(link)
+        if invite.relay:
+            host_of(invite.relay)
+        with self._db.atomic():
+            here = rooms.find_by_id(self._db, invite.room_id)
+            if here is None:
+                here = rooms.add_room(
+                    self._db,
+                    invite.room_id,
+                    title=invite.title,
+                    relay=invite.relay,
+                    epoch=invite.epoch,
+                    key=invite.key,
+                    now_ms=self.now_ms(),
+                )
+                self._put_field(here.id, Root.PROFILE, "name", self.name)
+        self._ring()
+        return Room(self, here.id)
+
+    def rooms(self) -> list[Room]:
+        """Return every room, in the order in which they were added."""
+        return [Room(self, row.id) for row in rooms.all_rooms(self._db)]
+
+    def room(self, name: str | bytes) -> Room:
+        """Return the room with this id, title, or beginning of its id in text.
+
+        Raises ``NotFoundError``, and ``ValidationError`` when several have the title.
+        """
+        if isinstance(name, bytes):
+            row = rooms.find_by_id(self._db, name)
+            if row is not None:
+                return Room(self, row.id)
+            name = name.hex()
+        return Room(self, rooms.find_room(self._db, name).id)
+
+    # Being online
+
+    @asynccontextmanager
+    async def online(self) -> AsyncIterator[Peer]:
+        """Stay connected to the rooms' relays, and reconnect, until the block ends.
+
+        Of several processes on one database one syncs; the others wait to take over.
+        """
+        if self._driver is not None:
+            raise ValidationError("this peer is online already")
+        driver = self._driver = Driver(
+            self._db,
+            self._keys,
+            clock=self._clock,
+            random=self._random,
+            connect=self._connect,
+            changed=self._wake,
+            state_changed=self._state_changed,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(driver.run())
+                try:
+                    yield self
+                finally:
+                    running.cancel()
+        except BaseExceptionGroup as group:
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None
+            raise
+        finally:
+            self._driver = None
+
+    @contextmanager
+    def background(self) -> Iterator[None]:
+        """Be online in a thread of its own, for programs without an event loop."""
+        started = threading.Event()
+        failed: list[BaseException] = []
+        stop: list[Callable[[], object]] = []
+
+        async def stay() -> None:
+            with open_peer(
+                self._db.path, clock=self._clock, random=self._random, connect=self._connect
+            ) as twin:
+                async with twin.online():
+                    loop, done = asyncio.get_running_loop(), asyncio.Event()
+                    stop.append(lambda: loop.call_soon_threadsafe(done.set))
+                    started.set()
+                    await done.wait()
+
+        def run() -> None:
+            try:
+                asyncio.run(stay())
+            except BaseException as exc:
+                failed.append(exc)
+            finally:
+                started.set()
+
+        thread = threading.Thread(target=run, name="syncchat", daemon=True)
+        thread.start()
+        started.wait()
+        try:
+            yield
+        finally:
+            if stop and thread.is_alive():
+                stop[0]()
+            thread.join()
+        if failed:
+            raise failed[0]
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """Return the connection state for each relay, in words, whichever process syncs."""
+        if self._driver is not None and self._driver.states:
+            return {relay: str(state) for relay, state in self._driver.states.items()}
+        shown = lease.states(self._db, now_ms=self.now_ms())
+        relays = {row.relay for row in rooms.all_rooms(self._db) if row.relay}
+        return {relay: shown.get(relay, Phase.OFFLINE.value) for relay in sorted(relays)}
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield what happens from now on, in this process or another on the same database.
+
+        A slow reader loses none of it, but sees only the latest of what changed repeatedly.
+        """
+        seen = rooms.last_change(self._db)
+        connection: deque[ConnectionChanged] = deque(maxlen=_CONNECTION_EVENTS_MAX)
+        self._connection_events.append(connection)
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            while True:
+                while connection:
+                    yield connection.popleft()
+                upto = rooms.last_change(self._db)
+                if upto > seen:
+                    for event in self._between(seen, upto):
+                        yield event
+                    seen = upto
+                await _ring_or_time(bell)
+        finally:
+            self._bells.discard(bell)
+            self._connection_events.remove(connection)
+
+    # Checks
+
+    def check(self) -> list[str]:
+        """Return every fault found in the database, in words; empty when all is well.
+
+        Recounts digests and unread counts, verifies every chain's signatures, and compares what
+        the journals hold with what the CRDT library makes of the same updates.
+        """
+        return checks.faults(self._db, self._keys.device)
+
+    def rebuild(self) -> None:
+        """Fold every room's view anew from its stored envelopes and the outbox."""
+        checks.rebuild(self._db, self._keys.device, now_ms=self.now_ms())
+
+    # Inside
+
+    def now_ms(self) -> int:
+        """Return the wall time in milliseconds since 1970."""
+        return self._clock.now_ms()
+
+    def _put_field(self, room: int, root: Root, key: str, value: str) -> None:
+        """Queue a field; inside a transaction."""
+        stamp = rooms.next_stamp(self._db, self.now_ms())
+        field = FieldValue(stamp, value)
+        outbox.put(self._db, room, Op(root, key, stamp, encode_value(field)), device=self.device)
+        batch = view.ViewBatch(self._db, room, me=self.device)
+        batch.note(root, key, field)
+        batch.flush()
+
+    def _ring(self) -> None:
+        """Tell the driver and everyone who waits that something was written."""
+        if self._driver is not None:
+            self._driver.look_for_relays()
+            self._driver.ring()
+        self._wake()
+
+    def _wake(self) -> None:
+        for bell in self._bells:
+            bell.set()
+
+    def _state_changed(self, relay: str, state: ConnectionState) -> None:
+        for queue in self._connection_events:
+            queue.append(ConnectionChanged(relay, state))
+        self._wake()
+
+    def _is_live(self, row: RoomRow) -> bool:
+        if self._driver is not None and self._driver.states:
+            return self._driver.is_live(row.room_id)
+        return lease.states(self._db, now_ms=self.now_ms()).get(row.relay) == Phase.LIVE.value
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            while not condition():
+                await _ring_or_time(bell)
+        finally:
+            self._bells.discard(bell)
+
+    def _between(self, after: int, upto: int) -> Iterator[Event]:
+        """Yield what changed after one change number, up to another."""
+        handles = {row.id: Room(self, row.id) for row in rooms.all_rooms(self._db)}
+        ids = {row.id: row.room_id for row in rooms.all_rooms(self._db)}
+        for room in history.changed_rooms(self._db, after, upto):
+            yield RoomChanged(ids[room])
+        for changed in self._changed_messages(after, upto):
+            message = handles[changed.room]._reading().one(changed.message)
+            if message is not None:
+                kind = MessageAdded if changed.new else MessageChanged
+                yield kind(ids[changed.room], message)
+        for moved in history.moved_reads(self._db, after, upto):
+            yield ReadMoved(ids[moved.room], moved.member, moved.writer, ms_of(moved.upto))
+
+    def _changed_messages(self, after: int, upto: int) -> Iterator[history.Changed]:
+        last: tuple[int, str] = (after, "~")
+        while True:
+            part = history.changed_messages(
+                self._db, after, upto, beyond=last, limit=EVENTS_AT_ONCE_MAX
+            )
+            yield from part
+            if len(part) < EVENTS_AT_ONCE_MAX:
+                return
+            last = (part[-1].change, part[-1].message)
+
+
+def checked_name(name: str) -> str:
+    """Return a person's name without outer spaces; raises ``ValidationError``."""
+    name = name.strip()
+    if not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
+        raise ValidationError(f"a name has 1 to {NAME_CHARS_MAX} printable characters")
+    return name
+
+
+async def _ring_or_time(bell: asyncio.Event) -> None:
+    """Wait until the bell rings, or long enough that another process may have written."""
+    try:
+        async with asyncio.timeout(_WATCH_SECONDS):
+            await bell.wait()
+    except TimeoutError:
+        pass
+    bell.clear()

@@ -1,0 +1,85 @@
+"""The WebSocket transport: one binary message for each frame, no compression, bounded sizes."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+from ..errors import ConnectFailed, ConnectionLost
+from ..wire.limits import FRAME_BYTES_MAX
+from .base import Transport
+
+OPEN_SECONDS_MAX = 10.0
+CLOSE_SECONDS_MAX = 1.0
+
+
+class WebSocketTransport:
+    """Is one WebSocket to a relay."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def send(self, raw: bytes) -> None:
+        try:
+            await self._connection.send(raw)
+        except ConnectionClosed as exc:
+            raise ConnectionLost(_reason(exc)) from exc
+
+    async def receive(self) -> bytes:
+        try:
+            message = await self._connection.recv()
+        except ConnectionClosed as exc:
+            raise ConnectionLost(_reason(exc)) from exc
+        if isinstance(message, str):
+            raise ConnectionLost("the other end sent text, a relay sends binary messages")
+        return message
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+@asynccontextmanager
+async def connect_websocket(relay: str) -> AsyncIterator[Transport]:
+    """Open a WebSocket to ``relay`` for the length of the block; raises ``ConnectFailed``.
+
+    The protocol has its own heartbeat (Ping and Pong frames), so the library's is off.
+    """
+    try:
+        connection = await connect(
+            relay,
+            compression=None,
+            max_size=FRAME_BYTES_MAX,
+            open_timeout=OPEN_SECONDS_MAX,
+            close_timeout=CLOSE_SECONDS_MAX,
+            ping_interval=None,
+            user_agent_header=None,
+        )
+    except TimeoutError as exc:
+        raise ConnectFailed(f"{relay} does not answer") from exc
+    except (InvalidURI, InvalidHandshake) as exc:
+        raise ConnectFailed(f"{relay} is not a syncchat relay: {exc}") from exc
+    except ssl.SSLError as exc:
+        raise ConnectFailed(f"{relay}: no trusted TLS connection: {exc.reason}") from exc
+    except (OSError, EOFError) as exc:
+        raise ConnectFailed(f"{relay} is not reached: {_os_reason(exc)}") from exc
+    try:
+        yield WebSocketTransport(connection)
+    finally:
+        await connection.close()
+
+
+def _reason(exc: ConnectionClosed) -> str:
+    closing = exc.rcvd or exc.sent
+    if closing is None:
+        return "the connection was cut"
+    return f"the connection was closed ({closing.code} {closing.reason})".replace(" )", ")")
+
+
+def _os_reason(exc: Exception) -> str:
+    errors = getattr(exc, "exceptions", None)
+    first = errors[0] if errors else exc
+    return getattr(first, "strerror", None) or str(first) or type(first).__name__
