@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import syncchat
+
 from .tree import ROOT
 
 DATA = ROOT / "syncchat" / "apps" / "data"
@@ -34,6 +36,8 @@ def test_wheel_holds_both_packages_the_demo_chat_and_the_licence(built: Path) ->
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "syncchat/__init__.py",
+        "syncchat/py.typed",
+        "syncchat_relay/py.typed",
         "syncchat/wire/frames.py",
         "syncchat/apps/data/ubuntu-irc.jsonl",
         "syncchat/apps/data/ATTRIBUTION.md",
@@ -42,6 +46,11 @@ def test_wheel_holds_both_packages_the_demo_chat_and_the_licence(built: Path) ->
     assert any(name.endswith("licenses/LICENSE") for name in names)
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"syncchat", "syncchat_relay"}
+
+
+def test_version_is_that_of_the_package(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    assert wheel.name.split("-")[1] == syncchat.__version__
 
 
 def test_sdist_holds_the_tests_and_docs_too(built: Path) -> None:
