@@ -1,7 +1,9 @@
 """What the hub wants done, and what log work answers: the whole border between hub and world.
 
 The hub returns effects and does nothing itself. Whoever drives it performs them in order: frames
-to connections, work to the log, each log answer back through ``Hub.done``. ``perform`` is the one
+to connections, work to the log, each log answer back through ``Hub.done``, and answers in the order
+in which the log did the work: a look-up must not tell of a commit whose own answer is still to
+come, or a pusher would read what its Ack stands for. ``perform`` is the one
 reading of what each piece of log work means, for the server and for a simulator alike.
 """
 
