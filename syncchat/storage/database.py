@@ -42,9 +42,7 @@ class Database:
         self._durable: bool | None = None
         existed = self.path.exists() and self.path.stat().st_size > 0
         try:
-            self._conn = sqlite3.connect(
-                str(path), timeout=BUSY_SECONDS_MAX, isolation_level=None, cached_statements=256
-            )
+            self._conn = self._connect()
         except sqlite3.Error as exc:
             raise StorageError(
                 f"cannot open {path}: {exc}; check the folder and its rights"
@@ -80,7 +78,7 @@ class Database:
             self._conn.execute("begin immediate")
             try:
                 yield
-                self._conn.execute("commit")
+                self._commit(durable=durable)
             except BaseException:
                 if self._conn.in_transaction:
                     self._conn.execute("rollback")
@@ -131,6 +129,17 @@ class Database:
     def integrity_faults(self) -> list[str]:
         """Return what SQLite's own check finds wrong; empty when all is well."""
         return [text for (text,) in self.rows("pragma integrity_check(20)") if text != "ok"]
+
+    def _connect(self) -> sqlite3.Connection:
+        """Return the connection; a simulated disk gives another."""
+        return sqlite3.connect(
+            str(self.path), timeout=BUSY_SECONDS_MAX, isolation_level=None, cached_statements=256
+        )
+
+    def _commit(self, *, durable: bool) -> None:
+        """Commit; a simulated disk fails here, and remembers what ``durable`` promised."""
+        del durable
+        self._conn.execute("commit")
 
     def _check_ours(self) -> None:
         (application,) = self._conn.execute("pragma application_id").fetchone()
