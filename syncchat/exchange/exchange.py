@@ -13,14 +13,12 @@ others' chains.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from ..ids import DeviceId, device_text
+from ..ids import DeviceId
 from ..ports import Clock, Random
-from ..storage import chains, history, lease, outbox, rooms
+from ..storage import chains, lease, outbox, rooms
 from ..storage.database import Database
 from ..storage.rooms import NO_FINGERPRINT, RoomRow
-from ..storage.view import member_of
 from ..sync.events import (
     Acked,
     CaughtUp,
@@ -34,11 +32,11 @@ from ..sync.events import (
     SessionEvent,
 )
 from ..sync.session import Position, Session
-from ..trust.chain import next_fingerprint
 from ..trust.keys import DeviceKeys
 from ..wire.codes import ItemStatus
-from ..wire.envelope import decode_envelope
 from ..wire.limits import ENVELOPES_PER_PUSH_MAX, FRAME_BYTES_MAX
+from .acks import Acks
+from .progress import Progress
 from .receiving import HoleInDelivery, Receiver
 from .sealing import Sealer
 from .state import ConnectionState, Phase
@@ -55,30 +53,6 @@ APPLIED_EVERY_MS = 1_000
 
 REFILL_AFTER_MS = (2_000, 5_000)
 """How long authors have to refill a relay with their own chains before others do it for them."""
-
-FULL_PAUSE_MS = 1_000
-"""How long a room's pushes rest after the relay said that it is full."""
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Is how far one room is on this connection."""
-
-    row: int
-    room: bytes
-    is_open: bool = False
-    is_live: bool = False
-    head: int = 0
-    cursor: int = 0
-    relay_own_seq: int = 0
-    is_behind_itself: bool = False
-    pushed: int = 0
-    applied: int = 0
-    applied_at_ms: int = 0
-    applied_due_ms: int | None = None
-    resume_at_ms: int = 0
-    refill_at_ms: int | None = None
-    refills: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 class Exchange:
@@ -106,9 +80,10 @@ class Exchange:
         self._volumes = Volumes(db)
         self._receiver = Receiver(db, self._volumes, me=keys.device, clock=clock, holder=holder)
         self._sealer = Sealer(db, self._volumes, keys, random, holder)
+        self._acks = Acks(db, keys, holder)
         self._holder = holder
         self._incarnation = b""
-        self._rooms: dict[bytes, _Progress] = {}
+        self._rooms: dict[bytes, Progress] = {}
         self._dirty: set[bytes] = set()
         self.ended: Dead | Refused | None = None
         """Why the connection is of no more use; None while it is."""
@@ -197,7 +172,7 @@ class Exchange:
                 case Acked(room, envelopes, items):
                     self._acked(self._rooms[room], envelopes, items)
                 case CursorsSeen(room, cursors):
-                    self._cursors_seen(self._rooms[room], cursors)
+                    self._acks.cursors_seen(self._rooms[room], cursors)
                 case ChainsSeen(room, heads):
                     self._chains_seen(self._rooms[room], heads)
                 case Refused() | Dead():
@@ -219,7 +194,7 @@ class Exchange:
             room = stored
             own = chains.find_chain(self._db, room.id, self._keys.device)
             acked = 0 if own is None else own.acked
-            progress = _Progress(room.id, room.room_id)
+            progress = Progress(room.id, room.room_id)
             self._rooms[room.room_id] = progress
             if room.incarnation != self._incarnation:
                 room = self._start_over(room)
@@ -259,7 +234,7 @@ class Exchange:
         progress.is_behind_itself = event.own_seq > own_seq
         progress.pushed = min(event.own_seq, own_seq)
         if own is not None and progress.pushed > acked:
-            self._set_acked(progress, own, progress.pushed)
+            self._acks.set_acked(own, progress.pushed)
         with self._db.atomic(durable=False):
             rooms.set_head(self._db, progress.row, event.head)
         progress.is_live = not event.differs
@@ -267,7 +242,7 @@ class Exchange:
         if own is not None and own.delivered < max(acked, progress.pushed):
             self._session.ask_cursors(event.room)
 
-    def _delivered(self, progress: _Progress, after: int, envelopes: tuple[bytes, ...]) -> None:
+    def _delivered(self, progress: Progress, after: int, envelopes: tuple[bytes, ...]) -> None:
         try:
             room = self._receiver.apply(progress.row, after, envelopes)
         except HoleInDelivery as exc:
@@ -280,19 +255,19 @@ class Exchange:
             self._check_own(progress)
         self._plan_applied(progress)
 
-    def _caught_up(self, progress: _Progress, head: int) -> None:
+    def _caught_up(self, progress: Progress, head: int) -> None:
         progress.head = head
         progress.is_live = progress.cursor >= head
         if progress.is_behind_itself:
             self._check_own(progress)
         if progress.is_behind_itself and progress.is_live:
-            self._block_own(
+            self._acks.block(
                 progress,
                 "the relay says that this device wrote more than it shows; run 'syncchat doctor'",
             )
         self._dirty.add(progress.room)
 
-    def _check_own(self, progress: _Progress) -> None:
+    def _check_own(self, progress: Progress) -> None:
         """See whether the own chain, restored from an old copy, is complete again."""
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         if own is not None and own.seq >= progress.relay_own_seq:
@@ -300,147 +275,28 @@ class Exchange:
             progress.pushed = own.seq
             self._dirty.add(progress.room)
 
-    # Acks
-
     def _acked(
         self,
-        progress: _Progress,
+        progress: Progress,
         envelopes: tuple[bytes, ...],
         items: tuple[tuple[ItemStatus, int], ...],
     ) -> None:
         self._dirty.add(progress.room)
-        own = chains.find_chain(self._db, progress.row, self._keys.device)
-        acked = 0
-        places: dict[int, list[tuple[int, int]]] = {}
-        moved = None
-        for raw, (status, seq) in zip(envelopes, items, strict=True):
-            _, header = decode_envelope(raw)
-            device = device_text(header.device)
-            is_own = own is not None and device == own.device
-            if status in (ItemStatus.STORED, ItemStatus.KNOWN):
-                moved = self._moved_cursor(progress, moved, device, header.seq, status, seq)
-                if is_own and own is not None:
-                    acked = max(acked, header.seq)
-                    places.setdefault(own.id, []).append((header.seq, seq))
-            elif is_own:
-                self._not_stored(progress, header.seq, status, seq)
-        with self._db.atomic(durable=False):
-            lease.check(self._db, self._holder)
-            for chain, found in places.items():
-                chains.set_relay_seqs(self._db, chain, found)
-            if own is not None and acked > own.acked:
-                chains.set_acked(self._db, own.id, acked)
-                change = rooms.next_change(self._db)
-                history.touch_own(
-                    self._db, own.id, after_seq=own.acked, upto_seq=acked, change=change
-                )
-            if moved is not None:
-                cursor, fingerprint = moved
-                rooms.set_position(
-                    self._db,
-                    progress.row,
-                    incarnation=self._incarnation,
-                    cursor=cursor,
-                    fingerprint=fingerprint,
-                )
-                rooms.set_head(self._db, progress.row, cursor)
-        if moved is not None:
-            progress.cursor = moved[0]
-            progress.head = max(progress.head, progress.cursor)
+        if self._acks.take(progress, self._incarnation, envelopes, items, now_ms=self._now()):
             self._plan_applied(progress)
 
-    def _moved_cursor(
-        self,
-        progress: _Progress,
-        moved: tuple[int, bytes] | None,
-        device: DeviceId,
-        chain_seq: int,
-        status: ItemStatus,
-        seq: int,
-    ) -> tuple[int, bytes] | None:
-        """Return the log position after a stored envelope, if it is the next one."""
-        if moved is None:
-            room = rooms.load_room(self._db, progress.row)
-            at, fingerprint = room.cursor, room.fingerprint
-        else:
-            at, fingerprint = moved
-        chain = chains.find_chain(self._db, progress.row, device)
-        if status is not ItemStatus.STORED or seq != at + 1 or chain is None:
-            return moved
-        stored = chains.envelope_at(self._db, chain.id, chain_seq)
-        if stored is None:
-            return moved
-        return seq, next_fingerprint(fingerprint, stored[0])
-
-    def _not_stored(
-        self, progress: _Progress, chain_seq: int, status: ItemStatus, seq: int
-    ) -> None:
-        """Act on the relay's refusal of one own envelope."""
-        match status:
-            case ItemStatus.GAP:
-                progress.pushed = min(progress.pushed, seq)
-            case ItemStatus.FULL:
-                progress.pushed = min(progress.pushed, chain_seq - 1)
-                progress.resume_at_ms = self._now() + FULL_PAUSE_MS
-            case ItemStatus.CONFLICT:
-                self._block_own(
-                    progress,
-                    "another copy of this database has written in this room; use only one copy, "
-                    "and start the other with a new database",
-                )
-            case ItemStatus.FORBIDDEN:
-                self._block_own(progress, "the relay does not let this device write here")
-            case _:
-                self._block_own(progress, "the relay found the envelope invalid")
-
-    def _set_acked(self, progress: _Progress, own: chains.ChainRow, seq: int) -> None:
-        with self._db.atomic(durable=False):
-            lease.check(self._db, self._holder)
-            chains.set_acked(self._db, own.id, seq)
-            change = rooms.next_change(self._db)
-            history.touch_own(self._db, own.id, after_seq=own.acked, upto_seq=seq, change=change)
-
-    def _block_own(self, progress: _Progress, reason: str) -> None:
-        """Write no further on the own chain of one room; its outbox is kept, with the reason."""
-        with self._db.atomic():
-            lease.check(self._db, self._holder)
-            own = chains.add_chain(self._db, progress.row, self._keys.device, self._keys.public)
-            if own.frozen is None:
-                chains.freeze(self._db, own.id, reason)
-                change = rooms.next_change(self._db)
-                history.touch_own(
-                    self._db, own.id, after_seq=own.acked, upto_seq=own.seq, change=change
-                )
-
-    # Others' progress
-
-    def _cursors_seen(self, progress: _Progress, cursors: tuple[tuple[DeviceId, int], ...]) -> None:
-        me = member_of(self._keys.device)
-        furthest = max((seq for device, seq in cursors if member_of(device) != me), default=0)
-        own = chains.find_chain(self._db, progress.row, self._keys.device)
-        if own is None or not furthest:
-            return
-        with self._db.atomic(durable=False):
-            lease.check(self._db, self._holder)
-            before = own.delivered
-            if chains.set_delivered(self._db, own.id, furthest):
-                change = rooms.next_change(self._db)
-                history.touch_own(
-                    self._db, own.id, after_seq=before, upto_seq=own.seq, change=change
-                )
-
-    def _plan_applied(self, progress: _Progress) -> None:
+    def _plan_applied(self, progress: Progress) -> None:
         if progress.applied_due_ms is None:
             progress.applied_due_ms = max(self._now(), progress.applied_at_ms + APPLIED_EVERY_MS)
 
     # Refilling a relay that lost something
 
-    def _plan_refill(self, progress: _Progress) -> None:
+    def _plan_refill(self, progress: Progress) -> None:
         if progress.refill_at_ms is None:
             low, high = REFILL_AFTER_MS
             progress.refill_at_ms = self._now() + round(self._random.uniform(low, high))
 
-    def _chains_seen(self, progress: _Progress, heads: dict[DeviceId, int]) -> None:
+    def _chains_seen(self, progress: Progress, heads: dict[DeviceId, int]) -> None:
         progress.refills = [
             (chain.id, heads.get(chain.device, 0), chain.seq)
             for chain in chains.all_chains(self._db, progress.row)
@@ -477,7 +333,7 @@ class Exchange:
             if self._pump_room(self._rooms[room]):
                 self._dirty.discard(room)
 
-    def _pump_room(self, progress: _Progress) -> bool:
+    def _pump_room(self, progress: Progress) -> bool:
         """Send what a room has; tell whether nothing is left that waits only for a free push."""
         if not progress.is_live or progress.is_behind_itself or progress.resume_at_ms:
             return True
@@ -493,10 +349,10 @@ class Exchange:
                 return True
         return False
 
-    def _may_seal(self, progress: _Progress) -> bool:
+    def _may_seal(self, progress: Progress) -> bool:
         return self._session.pushes_of(progress.room) < SEALS_IN_FLIGHT_MAX
 
-    def _push_own(self, progress: _Progress, own: chains.ChainRow) -> None:
+    def _push_own(self, progress: Progress, own: chains.ChainRow) -> None:
         found = chains.envelopes_after(
             self._db,
             own.id,
@@ -507,7 +363,7 @@ class Exchange:
         self._session.push(progress.room, [raw for _, raw in found])
         progress.pushed = found[-1][0]
 
-    def _push_refill(self, progress: _Progress) -> None:
+    def _push_refill(self, progress: Progress) -> None:
         chain, after, upto = progress.refills.pop()
         found = chains.envelopes_after(
             self._db, chain, after, limit=ENVELOPES_PER_PUSH_MAX, bytes_max=PUSH_BYTES_MAX

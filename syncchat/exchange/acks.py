@@ -1,0 +1,157 @@
+"""Acks: what the relay says of the own chain, and of others' progress on it.
+
+A stored envelope moves the own chain's acknowledged seq, and the cursor where it is the next one
+of the log: an Ack stands for the delivery to its own sender. A refusal for good parks the room's
+outbox with its reason; a refusal for now only sets back what counts as pushed.
+"""
+
+from __future__ import annotations
+
+from ..ids import DeviceId, device_text
+from ..storage import chains, history, lease, rooms
+from ..storage.chains import ChainRow
+from ..storage.database import Database
+from ..storage.view import member_of
+from ..trust.chain import next_fingerprint
+from ..trust.keys import DeviceKeys
+from ..wire.codes import ItemStatus
+from ..wire.envelope import decode_envelope
+from .progress import Progress
+
+FULL_PAUSE_MS = 1_000
+"""How long a room's pushes rest after the relay said that it is full."""
+
+
+class Acks:
+    """Stores what the relay says of pushed envelopes; every method raises as the exchange does."""
+
+    def __init__(self, db: Database, keys: DeviceKeys, holder: str) -> None:
+        self._db = db
+        self._keys = keys
+        self._holder = holder
+
+    def take(
+        self,
+        progress: Progress,
+        incarnation: bytes,
+        envelopes: tuple[bytes, ...],
+        items: tuple[tuple[ItemStatus, int], ...],
+        *,
+        now_ms: int,
+    ) -> bool:
+        """Store what became of pushed envelopes; tell whether the room's cursor moved."""
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        acked = 0
+        places: dict[int, list[tuple[int, int]]] = {}
+        moved = None
+        for raw, (status, seq) in zip(envelopes, items, strict=True):
+            _, header = decode_envelope(raw)
+            device = device_text(header.device)
+            is_own = own is not None and device == own.device
+            if status in (ItemStatus.STORED, ItemStatus.KNOWN):
+                moved = self._moved_cursor(progress, moved, device, header.seq, status, seq)
+                if is_own and own is not None:
+                    acked = max(acked, header.seq)
+                    places.setdefault(own.id, []).append((header.seq, seq))
+            elif is_own:
+                self._not_stored(progress, header.seq, status, seq, now_ms=now_ms)
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            for chain, found in places.items():
+                chains.set_relay_seqs(self._db, chain, found)
+            if own is not None and acked > own.acked:
+                self._move_acked(own, acked)
+            if moved is not None:
+                cursor, fingerprint = moved
+                rooms.set_position(
+                    self._db,
+                    progress.row,
+                    incarnation=incarnation,
+                    cursor=cursor,
+                    fingerprint=fingerprint,
+                )
+                rooms.set_head(self._db, progress.row, cursor)
+        if moved is None:
+            return False
+        progress.cursor = moved[0]
+        progress.head = max(progress.head, progress.cursor)
+        return True
+
+    def set_acked(self, own: ChainRow, seq: int) -> None:
+        """Store that the relay has the own chain up to ``seq``."""
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            self._move_acked(own, seq)
+
+    def block(self, progress: Progress, reason: str) -> None:
+        """Write no further on the own chain of one room; its outbox is kept, with the reason."""
+        with self._db.atomic():
+            lease.check(self._db, self._holder)
+            own = chains.add_chain(self._db, progress.row, self._keys.device, self._keys.public)
+            if own.frozen is None:
+                chains.freeze(self._db, own.id, reason)
+                self._touch(own, own.acked, own.seq)
+
+    def cursors_seen(self, progress: Progress, cursors: tuple[tuple[DeviceId, int], ...]) -> None:
+        """Store how far the furthest of other members' devices is; the state *delivered*."""
+        me = member_of(self._keys.device)
+        furthest = max((seq for device, seq in cursors if member_of(device) != me), default=0)
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        if own is None or not furthest:
+            return
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            if chains.set_delivered(self._db, own.id, furthest):
+                self._touch(own, own.delivered, own.seq)
+
+    def _move_acked(self, own: ChainRow, seq: int) -> None:
+        chains.set_acked(self._db, own.id, seq)
+        self._touch(own, own.acked, seq)
+
+    def _touch(self, own: ChainRow, after_seq: int, upto_seq: int) -> None:
+        change = rooms.next_change(self._db)
+        history.touch_own(self._db, own.id, after_seq=after_seq, upto_seq=upto_seq, change=change)
+
+    def _moved_cursor(
+        self,
+        progress: Progress,
+        moved: tuple[int, bytes] | None,
+        device: DeviceId,
+        chain_seq: int,
+        status: ItemStatus,
+        seq: int,
+    ) -> tuple[int, bytes] | None:
+        """Return the log position after a stored envelope, if it is the next one."""
+        if moved is None:
+            room = rooms.load_room(self._db, progress.row)
+            at, fingerprint = room.cursor, room.fingerprint
+        else:
+            at, fingerprint = moved
+        chain = chains.find_chain(self._db, progress.row, device)
+        if status is not ItemStatus.STORED or seq != at + 1 or chain is None:
+            return moved
+        stored = chains.envelope_at(self._db, chain.id, chain_seq)
+        if stored is None:
+            return moved
+        return seq, next_fingerprint(fingerprint, stored[0])
+
+    def _not_stored(
+        self, progress: Progress, chain_seq: int, status: ItemStatus, seq: int, *, now_ms: int
+    ) -> None:
+        """Act on the relay's refusal of one own envelope."""
+        match status:
+            case ItemStatus.GAP:
+                progress.pushed = min(progress.pushed, seq)
+            case ItemStatus.FULL:
+                progress.pushed = min(progress.pushed, chain_seq - 1)
+                progress.resume_at_ms = now_ms + FULL_PAUSE_MS
+            case ItemStatus.CONFLICT:
+                self.block(
+                    progress,
+                    "another copy of this database has written in this room; use only one copy, "
+                    "and start the other with a new database",
+                )
+            case ItemStatus.FORBIDDEN:
+                self.block(progress, "the relay does not let this device write here")
+            case _:
+                self.block(progress, "the relay found the envelope invalid")
