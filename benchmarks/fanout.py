@@ -1,0 +1,241 @@
+"""What a delivery costs the relay, beside a relay that only broadcasts.
+
+Both run in processes of their own; their CPU time comes from the operating system. One peer pushes
+a message of the corpus' size, waits for the answer, and pushes the next, so that no batch flatters
+the figure. ``python -m benchmarks.fanout [--smoke]`` runs it alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import websockets.asyncio.client
+import websockets.asyncio.server
+from syncchat_relay.log import Append
+from syncchat_relay.log.sqlite import FILE_NAME, SqliteLog
+from websockets.asyncio.client import ClientConnection
+
+from syncchat.ports import SystemRandom
+from syncchat.trust.chain import EMPTY_FINGERPRINT
+from syncchat.trust.keys import DeviceKeys
+from syncchat.wire.frames import Ack, Deliver, Hello, Open, Opened, Push, RoomCursor, decode, encode
+from tests.contracts.chains import ROOM, Writer
+from tests.unit.relay.world import answer
+
+from . import machine
+
+NAME = "fanout"
+SUMMARY = (
+    "relay CPU per delivery with a durable append, beside a bare websockets broadcast that checks "
+    "and stores nothing; bytes at rest; memory per idle connection (the peers' CPU is not measured)"
+)
+BODY_BYTES = 118
+"""Makes an envelope of about 236 bytes, which is what a corpus message of 58 bytes costs."""
+
+
+def run(smoke: bool) -> dict[str, Any]:
+    """Return the figures; Linux only, for CPU time and memory come from /proc."""
+    receivers, messages, rounds = (5, 20, 2) if smoke else (100, 1_500, 5)
+    idle = 20 if smoke else 500
+    return asyncio.run(_measure(receivers, messages, rounds, idle)) | _at_rest(smoke)
+
+
+async def _measure(receivers: int, messages: int, rounds: int, idle: int) -> dict[str, Any]:
+    ours: list[float] = []
+    bare: list[float] = []
+    for number in range(rounds):
+        for which in (0, 1) if number % 2 == 0 else (1, 0):
+            (ours, bare)[which].append(
+                await (_bare_round if which else _relay_round)(receivers, messages)
+            )
+    figures: dict[str, Any] = {
+        "receivers": receivers,
+        "messages per round": messages,
+        "relay CPU per delivery µs": round(statistics.median(ours), 2),
+        "relay spread": _spread(ours),
+        "bare broadcast CPU per delivery µs": round(statistics.median(bare), 2),
+        "bare broadcast spread": _spread(bare),
+        "relay / bare broadcast": round(
+            statistics.median(a / b for a, b in zip(ours, bare, strict=True)), 3
+        ),
+        "rounds": rounds,
+    }
+    return figures | await _idle_memory(idle)
+
+
+async def _relay_round(receivers: int, messages: int) -> float:
+    writer = Writer(1)
+    with tempfile.TemporaryDirectory() as folder:
+        async with _process("-m", "syncchat_relay", "--data-dir", folder, "--port", "0") as relay:
+            pid, url = relay
+            async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+                for seed in range(2, receivers + 2):
+                    reader, _ = await _join(stack, url, Writer(seed).keys)
+                    tasks.create_task(_count_envelopes(reader, messages))
+                pusher, alias = await _join(stack, url, writer.keys)
+                pushes = [
+                    encode(Push(alias, number, [writer.write(body_bytes=BODY_BYTES)]))
+                    for number in range(messages)
+                ]
+                before = _cpu_seconds(pid)
+                for push in pushes:
+                    await pusher.send(push)
+                    while not isinstance(decode(bytes(await pusher.recv(decode=False))), Ack):
+                        pass
+            return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
+
+
+async def _bare_round(receivers: int, messages: int) -> float:
+    message = Writer(1).write(body_bytes=BODY_BYTES)
+    async with _process("-m", f"{__package__}.fanout", "--bare-relay") as (pid, url):
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+            for _ in range(receivers - 1):
+                reader = await stack.enter_async_context(_connection(url))
+                tasks.create_task(_count_messages(reader, messages))
+            pusher = await stack.enter_async_context(_connection(url))
+            before = _cpu_seconds(pid)
+            for _ in range(messages):
+                await pusher.send(message)
+                await pusher.recv()
+        return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
+
+
+async def _idle_memory(count: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        async with _process("-m", "syncchat_relay", "--data-dir", folder, "--port", "0") as relay:
+            pid, url = relay
+            async with AsyncExitStack() as stack:
+                for seed in range(1, count // 5 + 1):  # fills what is allocated once
+                    await _join(stack, url, Writer(seed).keys)
+                before = _resident_bytes(pid)
+                for seed in range(1, count + 1):
+                    await _join(stack, url, Writer(seed).keys)
+                each = (_resident_bytes(pid) - before) / count
+    return {"idle connections": count, "KiB per idle connection": round(each / 1024, 1)}
+
+
+def _at_rest(smoke: bool) -> dict[str, Any]:
+    count = 500 if smoke else 20_000
+    return {
+        "bytes per envelope": len(Writer(1).fork().write_many(3, body_bytes=BODY_BYTES)[2]),
+        "bytes at rest, one room": _bytes_at_rest(count, rooms=1),
+        "bytes at rest, 300 rooms in turn": _bytes_at_rest(count, rooms=300),
+    }
+
+
+def _bytes_at_rest(count: int, *, rooms: int) -> float:
+    writers = [
+        Writer(seed, room=number.to_bytes(16))
+        for number in range(1, rooms + 1)
+        for seed in range(1, 5)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        log = SqliteLog(Path(folder), random=SystemRandom())
+        for start in range(0, count, 100):
+            turn = [writers[number * 7 % len(writers)] for number in range(start, start + 100)]
+            log.append(
+                [Append(found.room, (found.write(body_bytes=BODY_BYTES),)) for found in turn]
+            )
+        log.close()
+        return round((Path(folder) / FILE_NAME).stat().st_size / count, 1)
+
+
+async def _join(stack: AsyncExitStack, url: str, keys: DeviceKeys) -> tuple[ClientConnection, int]:
+    websocket = await stack.enter_async_context(_connection(url))
+    hello = decode(bytes(await websocket.recv(decode=False)))
+    assert isinstance(hello, Hello)
+    await websocket.send(encode(answer(hello, keys, host="127.0.0.1")))
+    asked = RoomCursor(ROOM, 0, EMPTY_FINGERPRINT, 0)
+    await websocket.send(encode(Open(hello.incarnation, [asked])))
+    opened = decode(bytes(await websocket.recv(decode=False)))
+    assert isinstance(opened, Opened)
+    return websocket, opened.aliases[0]
+
+
+def _connection(url: str) -> websockets.asyncio.client.connect:
+    return websockets.asyncio.client.connect(
+        url, compression=None, ping_interval=None, proxy=None, close_timeout=1
+    )
+
+
+async def _count_envelopes(websocket: ClientConnection, count: int) -> None:
+    while count > 0:
+        frame = decode(bytes(await websocket.recv(decode=False)))
+        if isinstance(frame, Deliver):
+            count -= len(frame.envelopes)
+
+
+async def _count_messages(websocket: ClientConnection, count: int) -> None:
+    for _ in range(count):
+        await websocket.recv()
+
+
+@asynccontextmanager
+async def _process(*arguments: str) -> AsyncIterator[tuple[int, str]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield process.pid, (await process.stdout.readline()).decode().split()[-1]
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the CPU time of all threads; /proc/PID/stat would count in steps of 10 ms."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+
+def _resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _spread(values: list[float]) -> float:
+    return round((max(values) - min(values)) / statistics.median(values), 3)
+
+
+async def _bare_relay() -> None:
+    async def connection(websocket: websockets.asyncio.server.ServerConnection) -> None:
+        async for message in websocket:
+            websockets.asyncio.server.broadcast(server.connections, message)
+
+    server = await websockets.asyncio.server.serve(
+        connection, "127.0.0.1", 0, compression=None, ping_interval=None
+    )
+    print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def main(words: list[str]) -> None:
+    """Run the scenario alone, or the bare relay that it is measured beside."""
+    if "--bare-relay" in words:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_bare_relay())
+        return
+    figures = machine.describe() | run(smoke="--smoke" in words)
+    for name, value in figures.items():
+        print(f"{name:36} {value}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
