@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -284,12 +284,14 @@ class Peer:
         relays = {row.relay for row in rooms.all_rooms(self._db) if row.relay}
         return {relay: shown.get(relay, Phase.OFFLINE.value) for relay in sorted(relays)}
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Yield what happens from now on, in this process or another on the same database.
+    def events(self) -> AsyncGenerator[Event, None]:
+        """Yield what happens from this call on, in this process or another on the same database.
 
         A slow reader loses none of it, but sees only the latest of what changed repeatedly.
         """
-        seen = rooms.last_change(self._db)
+        return self._events_after(rooms.last_change(self._db))
+
+    async def _events_after(self, seen: int) -> AsyncGenerator[Event, None]:
         connection: deque[ConnectionChanged] = deque(maxlen=_CONNECTION_EVENTS_MAX)
         self._connection_events.append(connection)
         bell = asyncio.Event()
