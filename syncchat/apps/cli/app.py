@@ -1,0 +1,155 @@
+"""The group of all commands: loads each on first use, and turns every error into one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from ... import __version__
+from ...errors import SyncchatError
+from ..safe import safe_text
+from .failures import Exit, exit_code, first_cause
+
+_HERE = "syncchat.apps.cli"
+_COMMANDS = {
+    "Start": {
+        "init": (f"{_HERE}.rooms:init", "Create your database and keys, or rename yourself."),
+        "create": (f"{_HERE}.rooms:create", "Short for 'room create'."),
+        "room": (f"{_HERE}.rooms:room", "Create a room (room create)."),
+        "join": (f"{_HERE}.rooms:join", "Join a room by its invite link."),
+        "invite": (f"{_HERE}.rooms:invite", "Print a room's invite link."),
+        "rooms": (f"{_HERE}.rooms:rooms", "List your rooms."),
+    },
+    "Chat": {
+        "chat": (f"{_HERE}.chat.command:chat", "Chat in a room, line by line."),
+        "send": (f"{_HERE}.messages:send", "Write a message; works offline."),
+        "history": (f"{_HERE}.messages:history", "Print messages of a room."),
+        "tail": (f"{_HERE}.tail:tail", "Print the last messages, and new ones as they come."),
+    },
+    "Run": {
+        "sync": (f"{_HERE}.sync:sync", "Exchange everything with the relays, then end."),
+        "doctor": (f"{_HERE}.doctor:doctor", "Check the database, or rebuild what it shows."),
+        "relay": ("syncchat_relay.cli:main", "Run a relay."),
+        "demo": ("syncchat.apps.demo:demo", "Watch peers chat through failures."),
+    },
+}
+_HOMES = {name: home for part in _COMMANDS.values() for name, (home, _) in part.items()}
+
+
+class Commands(click.Group):
+    """Loads commands on first use, so that ``syncchat --help`` and small commands start fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _HOMES:
+            return None
+        module, _, name = _HOMES[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, part in _COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, words) for name, (_, words) in part.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        *_args: Any,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run a command and exit; every error is one line on standard error."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(arguments, prog_name, **extra)
+            sys.stdout.flush()
+        except SystemExit:
+            raise
+        except BaseException as raised:
+            code = _told(first_cause(raised), debug=_wants_debug(arguments))
+        sys.exit(code if isinstance(code, int) else Exit.DONE)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="COMMAND …",
+)
+@click.version_option(__version__, "-V", "--version", message="syncchat %(version)s")
+@click.option(
+    "--debug",
+    is_flag=True,
+    envvar="SYNCCHAT_DEBUG",
+    help="Log to standard error, and show tracebacks. Stands before the command.",
+)
+def cli(debug: bool) -> None:
+    """Offline-first chat.
+
+    \b
+      syncchat init --name Alice              your database, once
+      syncchat room create Team               prints the link by which others join
+      syncchat join 'syncchat:…#…'            the others
+      syncchat chat Team                      works with the relay down, too
+      syncchat relay                          the relay that everyone meets at
+
+    Data goes to standard output, words to standard error. Exit codes: 0 done (also "queued"),
+    1 failure, 2 usage, 3 not found or faults found, 4 refused, 5 relay not reached,
+    130 interrupted.
+    """
+    if debug:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(message)s")
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # an emoji must not end a program
+    cli.main(prog_name="syncchat")
+
+
+def _told(exc: BaseException, *, debug: bool) -> int:
+    """Tell about an error in one line, or quietly, and return the exit code."""
+    if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
+        _silence_stdout()
+        return Exit.DONE
+    if isinstance(exc, click.Abort | KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    if isinstance(exc, click.ClickException):
+        exc.show()
+        return exc.exit_code
+    if debug:
+        traceback.print_exception(exc)
+    if isinstance(exc, SyncchatError):
+        click.echo(f"error: {safe_text(str(exc))}", err=True)
+        return exit_code(exc)
+    words = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+    hint = "" if debug else "; 'syncchat --debug …' shows more"
+    click.echo(f"error: unexpected: {safe_text(words)}{hint}", err=True)
+    return Exit.FAILURE
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from complaining at exit that nobody reads its output."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # a captured stream has no descriptor, and no reader to lose
+
+
+def _wants_debug(arguments: list[str]) -> bool:
+    """Tell whether tracebacks were asked for; the context is gone when an error arrives here."""
+    return "--debug" in arguments or os.environ.get("SYNCCHAT_DEBUG", "") not in ("", "0")

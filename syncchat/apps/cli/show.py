@@ -1,0 +1,140 @@
+"""How messages look to people, in every command alike."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ...core.message import Message, Status
+from ..safe import safe_line, safe_name, safe_text
+
+if TYPE_CHECKING:
+    from ...ids import MemberId
+    from ...room import Room
+
+QUOTE_CHARS_MAX = 60
+
+MARKS = {
+    Status.QUEUED: "…",
+    Status.REFUSED: "!",
+    Status.SENT: "✓",
+    Status.DELIVERED: "✓✓",
+    Status.READ: "✓✓ read",
+}
+"""What stands beside an own message."""
+
+
+class Names:
+    """Tells members apart: where two have the same name, each is shown with part of its id.
+
+    Without that, anyone could take another's name and pass for them.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._names: dict[MemberId, str] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the members anew."""
+        shown = {member.id: safe_name(member.name) for member in self._room.members()}
+        taken = Counter(_look(name) for name in shown.values())
+        self._names = {
+            member: name if taken[_look(name)] == 1 else f"{name} ({member[:4]})"
+            for member, name in shown.items()
+        }
+
+    def of(self, member: MemberId) -> str:
+        """Return the name to show for a member."""
+        found = self._names.get(member)
+        if found is None:
+            self.refresh()
+            found = self._names.get(member)
+        return found or member[:6]
+
+
+def day(message: Message) -> str:
+    """Return the local day on which a message was written."""
+    return _moment(message.sent_at).strftime("%Y-%m-%d")
+
+
+def clock(message: Message) -> str:
+    """Return the local time of day at which a message was written."""
+    return _moment(message.sent_at).strftime("%H:%M")
+
+
+def body(message: Message) -> str:
+    """Return what a message says, safe to print; it may have several lines."""
+    if message.deleted:
+        return "(deleted)"
+    text = safe_text(message.text)
+    if message.kind != "text":
+        kind = safe_line(message.kind, chars_max=32)
+        names = ", ".join(_file_name(each) for each in message.attachments)
+        text = " ".join(part for part in (f"[{kind}]", names, text) if part)
+    return text
+
+
+def notes(message: Message, names: Names) -> str:
+    """Return what stands behind the text: edited, a wrong clock, reactions, the own state."""
+    parts = []
+    if message.edited_at is not None and not message.deleted:
+        parts.append("(edited)")
+    if message.clock_ahead:
+        parts.append("(its clock is ahead)")
+    parts += reactions(message, names)
+    if message.mine:
+        parts.append(MARKS[message.status])
+    return " ".join(parts)
+
+
+def reactions(message: Message, names: Names) -> list[str]:
+    """Return each emoji with who reacted so."""
+    by_emoji: dict[str, list[str]] = {}
+    for reaction in message.reactions:
+        by_emoji.setdefault(reaction.emoji, []).append(names.of(reaction.member))
+    return [
+        f"[{safe_line(emoji, chars_max=32)} {', '.join(who)}]" for emoji, who in by_emoji.items()
+    ]
+
+
+def quote(message: Message | None, names: Names) -> str:
+    """Return the line that stands for a message that another answers."""
+    if message is None:
+        return "a message that is not here"
+    said = safe_line(body(message), chars_max=QUOTE_CHARS_MAX)
+    return f"{names.of(message.sender)}: {said}"
+
+
+def indented(text: str, by: int) -> str:
+    """Return ``text`` with its second and later lines moved right."""
+    return text.replace("\n", "\n" + " " * by)
+
+
+def plain_lines(messages: Iterable[Message], names: Names, *, ids: bool = False) -> Iterator[str]:
+    """Yield each message as ``history`` prints it."""
+    for message in messages:
+        head = f"{message.id}  " if ids else ""
+        head += f"{day(message)} {clock(message)}  "
+        text = f"{names.of(message.sender)}: {indented(body(message), 4)}"
+        behind = notes(message, names)
+        yield f"{head}{text}  {behind}" if behind else head + text
+
+
+def _moment(ms: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(ms / 1000)
+    except (OverflowError, OSError, ValueError):
+        return datetime.max  # a clock that claims a year after 9999
+
+
+def _file_name(attachment: dict[str, object]) -> str:
+    name = attachment.get("name")
+    return safe_line(name, chars_max=80) if isinstance(name, str) else "unnamed"
+
+
+def _look(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
