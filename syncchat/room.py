@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from .core.message import Message
 from .core.values import (
-    EMOJI_CHARS_MAX,
     KIND_CHARS_MAX,
     ROOT_NAMES,
+    TITLE_CHARS_MAX,
     DeleteValue,
     EditValue,
     FieldValue,
@@ -20,7 +20,10 @@ from .core.values import (
     ReadValue,
     Root,
     Value,
+    decode_value,
     encode_value,
+    is_emoji,
+    is_label,
 )
 from .errors import NotAllowedError, NotFoundError, ValidationError
 from .ids import (
@@ -40,8 +43,6 @@ from .wire.invite import Invite, encode_invite
 
 if TYPE_CHECKING:
     from .peer import Peer
-
-TITLE_CHARS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +133,14 @@ class Room:
         ``reply_to`` and ``thread`` are message ids; those messages need not be here yet.
         ``metadata`` and ``attachments`` are JSON objects. Raises ``ValidationError``.
         """
-        if not isinstance(text, str):
-            raise ValidationError(f"text must be a str, not {type(text).__name__}")
+        _check_text(text, "text")
+        _check_text(kind, "kind")
         if not text.strip() and kind == "text" and not attachments:
             raise ValidationError("the message is empty")
         if not 0 < len(kind) <= KIND_CHARS_MAX:
             raise ValidationError(f"kind must have 1 to {KIND_CHARS_MAX} characters")
         for reference in (reply_to, thread):
-            if reference is not None and not is_message_id(reference):
+            if reference is not None and not is_message_id(_check_text(reference, "an id")):
                 raise ValidationError(f"{reference!r} is not a message id")
         value = MessageValue(
             text=text,
@@ -147,14 +148,15 @@ class Room:
             reply_to=reply_to,
             thread=thread,
             mentions=tuple(mentions),
-            attachments=tuple(dict(a) for a in attachments),
-            metadata=dict(metadata) if metadata else None,
+            attachments=tuple(_json_object(a, "an attachment") for a in attachments),
+            metadata=_json_object(metadata, "metadata") if metadata else None,
         )
         raw = encode_value(value)
+        shown = decode_value(Root.MESSAGES, raw)  # as others read it: JSON has no sets, no NaN
         with self._writing() as (stamp, batch):
             written = message_id(stamp, self._peer.device)
             self._queue(Op(Root.MESSAGES, stamp, stamp, raw))
-            batch.write(written, raw, value)
+            batch.write(written, raw, shown)
         return self.message(written)
 
     def edit(self, message: str, text: str) -> Message:
@@ -163,7 +165,7 @@ class Room:
         One that was not sent yet changes as if it had been written so. Raises ``NotFoundError``,
         ``NotAllowedError``, ``ValidationError``.
         """
-        if not text.strip():
+        if not _check_text(text, "text").strip():
             raise ValidationError("the new text is empty; delete the message instead")
         with self._writing() as (stamp, batch):
             own = self._own(message, "edit")
@@ -348,7 +350,7 @@ class Room:
     # Inside
 
     def _react(self, message: str, emoji: str, *, on: bool) -> None:
-        if not 0 < len(emoji) <= EMOJI_CHARS_MAX or not emoji.isprintable() or " " in emoji:
+        if not is_emoji(_check_text(emoji, "an emoji")):
             raise ValidationError(f"{emoji!r} is not an emoji")
         target = self.message(message)
         if target.deleted:
@@ -404,7 +406,19 @@ class Room:
 
 def checked_title(title: str) -> str:
     """Return a room's title without outer spaces; raises ``ValidationError``."""
-    title = title.strip()
-    if not 0 < len(title) <= TITLE_CHARS_MAX or not title.isprintable():
+    title = _check_text(title, "a title").strip()
+    if not is_label(title, TITLE_CHARS_MAX):
         raise ValidationError(f"a title has 1 to {TITLE_CHARS_MAX} printable characters")
     return title
+
+
+def _check_text(text: object, what: str) -> str:
+    if not isinstance(text, str):
+        raise ValidationError(f"{what} must be a str, not {type(text).__name__}")
+    return text
+
+
+def _json_object(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValidationError(f"{what} must be a JSON object, not {type(value).__name__}")
+    return dict(value)

@@ -1,8 +1,9 @@
 """Journal entries: what each root map of a journal may hold, and how it is written.
 
 An entry's value is JSON text, one string in the CRDT map. Text keeps integers exact (the CRDT
-stores numbers as floats), has one byte form on every machine (its maps have random order), and
-cannot nest deeper than the JSON decoder allows.
+stores numbers as floats) and has one byte form on every machine (its maps have random order). It
+nests at most ``NESTING_MAX`` levels and holds integers of at most 64 bits, so that whether a value
+is accepted depends on nothing but the value.
 
 ==========  ============================  =============================================
 root        key                           value
@@ -22,6 +23,8 @@ end of an array are ignored.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from enum import IntEnum
 from typing import Any
 
@@ -34,8 +37,16 @@ from ..ids import DEVICE_CHARS, MESSAGE_CHARS, Stamp, is_device_id, is_message_i
 VALUE_BYTES_MAX = 64 * 1024
 """One message's text and metadata; longer things are attachments."""
 
+NESTING_MAX = 32
+"""Levels of arrays and objects in a value. A decoder's own limit depends on how deep the program's
+stack happens to be: one peer would refuse what another shows."""
+
 EMOJI_CHARS_MAX = 32
 """The longest emoji sequences in Unicode have about a dozen code points."""
+
+NAME_CHARS_MAX = 50
+TITLE_CHARS_MAX = 100
+"""Room enough for a line on a screen; what is longer is not shown, whoever wrote it."""
 
 FIELD_CHARS_MAX = 64
 KIND_CHARS_MAX = 32
@@ -119,33 +130,76 @@ _TYPES: dict[Root, type[Struct]] = {
     Root.PROFILE: FieldValue,
     Root.ROOM: FieldValue,
 }
+_ROOTS_BY_TYPE = {kind: root for root, kind in _TYPES.items()}
 _decoders = {root: msgspec.json.Decoder(kind) for root, kind in _TYPES.items()}
 _encoder = msgspec.json.Encoder(order="deterministic")
+_strings_and_brackets = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_EMOJI_CATEGORIES = frozenset({"So", "Sk", "Sm", "Mn", "Me", "Po", "Pd", "Nd"})
+_INTEGERS = range(-(2**63), 2**64)
 
 
 def encode_value(value: Value) -> str:
     """Return the JSON text of a value.
 
-    Raises ``ValidationError`` for what has no JSON form or is over ``VALUE_BYTES_MAX``.
+    Raises ``ValidationError`` for what has no JSON form, would not be read back as this value's
+    type, or is over ``VALUE_BYTES_MAX``.
     """
     try:
         raw = _encoder.encode(value)
         text = raw.decode("utf-8")
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as exc:
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
         raise ValidationError(f"this cannot be written as JSON: {exc}") from exc
     if len(raw) > VALUE_BYTES_MAX:
         raise ValidationError(
             f"the message has {len(raw)} bytes, the most is {VALUE_BYTES_MAX}; send a file instead"
         )
+    try:
+        decode_value(_ROOTS_BY_TYPE[type(value)], text)
+    except DecodeError as exc:
+        raise ValidationError(f"this cannot be sent: {exc}") from exc
     return text
 
 
 def decode_value(root: Root, text: str) -> Any:
     """Return the value, of the root's own type, in JSON ``text``; raises ``DecodeError``."""
+    if text.count("[") + text.count("{") > NESTING_MAX and _nesting(text) > NESTING_MAX:
+        raise DecodeError(f"a value of {ROOT_NAMES[root]} nests over {NESTING_MAX} levels deep")
     try:
-        return _decoders[root].decode(text)
+        value = _decoders[root].decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as exc:
         raise DecodeError(f"not a value of {ROOT_NAMES[root]}: {exc}") from exc
+    if isinstance(value, MessageValue):
+        if value.metadata or value.attachments:
+            _check_integers((value.metadata, value.attachments))
+    elif isinstance(value, FieldValue) and not isinstance(value.value, str):
+        _check_integers(value.value)
+    return value
+
+
+def is_label(text: object, chars_max: int) -> bool:
+    """Tell whether ``text`` can be shown as a name or a title: printable, in one line, not long.
+
+    Joiners and emoji newer than this Python are printable here, other control characters are not.
+    """
+    return (
+        isinstance(text, str)
+        and 0 < len(text) <= chars_max
+        and all(char.isprintable() or _is_part_of_emoji(char) for char in text)
+    )
+
+
+def is_emoji(text: str) -> bool:
+    """Tell whether ``text`` can be one emoji: symbols and what combines them, no letters."""
+    return (
+        0 < len(text) <= EMOJI_CHARS_MAX
+        and not text.isascii()
+        and all(
+            char == "\u2139"  # the information sign, which Unicode counts as a letter
+            or _is_part_of_emoji(char)
+            or unicodedata.category(char) in _EMOJI_CATEGORIES
+            for char in text
+        )
+    )
 
 
 def checked_stamp(root: Root, key: str, value: Any) -> Stamp:
@@ -180,3 +234,33 @@ def _check_message(key: str, value: MessageValue) -> None:
             raise DecodeError("a message refers to something that is no message id")
     if not 0 < len(value.kind) <= KIND_CHARS_MAX:
         raise DecodeError("a message's kind is empty or too long")
+
+
+def _is_part_of_emoji(char: str) -> bool:
+    """Tell whether ``char`` is a joiner, a tag (as in flags), or a symbol of a later Unicode."""
+    return char == "\u200d" or 0xE0020 <= ord(char) <= 0xE007F or 0x1F000 <= ord(char) <= 0x1FBFF
+
+
+def _nesting(text: str) -> int:
+    """Return how many levels deep JSON text nests."""
+    depth = deepest = 0
+    for found in _strings_and_brackets.finditer(text):
+        match text[found.start()]:
+            case "[" | "{":
+                depth += 1
+                deepest = max(deepest, depth)
+            case "]" | "}":
+                depth -= 1
+    return deepest
+
+
+def _check_integers(value: Any) -> None:
+    """Raise ``DecodeError`` for an integer that the digest, in MessagePack, has no form for."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        if isinstance(value, int) and value not in _INTEGERS:
+            raise DecodeError("an integer has more than 64 bits")
+        return
+    for each in value:
+        _check_integers(each)

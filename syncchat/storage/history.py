@@ -10,7 +10,7 @@ import msgspec
 
 from ..core.clock import is_ahead, ms_of
 from ..core.message import Message, ReactionView, Status
-from ..core.values import Root, decode_value
+from ..core.values import NAME_CHARS_MAX, Root, decode_value, is_label
 from ..ids import (
     DeviceId,
     MemberId,
@@ -141,7 +141,7 @@ class Reading:
         mine = sender == member_of(self._me)
         status = Status.DELIVERED
         if mine:
-            status = Status.READ if read_by else states.of(seq)
+            status = Status.READ if read_by else states.of(seq, deleted=bool(deleted))
         return Message(
             id=message,
             room_id=self._room_id,
@@ -190,7 +190,9 @@ class _OwnStates:
         )
         self._acked, self._delivered, self._frozen = (0, 0, None) if row is None else row
 
-    def of(self, seq: int | None) -> Status:
+    def of(self, seq: int | None, *, deleted: bool) -> Status:
+        if seq is None and deleted:
+            return Status.SENT  # only what was sealed leaves a tombstone
         if seq is not None and seq <= self._delivered:
             return Status.DELIVERED
         if seq is not None and seq <= self._acked:
@@ -206,7 +208,7 @@ def names_of(db: Database, room: int) -> dict[MemberId, str]:
             "select member, value from field where room = ? and root = ? and key = 'name'",
             (room, int(Root.PROFILE)),
         )
-        if isinstance(name := msgspec.json.decode(raw), str)
+        if is_label(name := msgspec.json.decode(raw), NAME_CHARS_MAX)
     }
 
 

@@ -24,7 +24,14 @@ from ..core.fold import (
     single_device_member,
 )
 from ..core.reader import Change
-from ..core.values import ABOUT_MESSAGES, MessageValue, Root, decode_value
+from ..core.values import (
+    ABOUT_MESSAGES,
+    TITLE_CHARS_MAX,
+    MessageValue,
+    Root,
+    decode_value,
+    is_label,
+)
 from ..ids import DeviceId, MemberId, MessageId, Stamp, author_device, message_id, stamp_of
 from . import rooms
 from .database import Database
@@ -200,8 +207,10 @@ class ViewBatch:
         new = self._values.get(message)
         if new is not None:
             return new[0], new[2]
-        if row is None or message in self._erased:
+        if row is None:
             return _PENDING, None
+        if message in self._erased:
+            return _Place(row.chain, row.volume, None, row.seq), None
         place = _Place(row.chain, row.volume, row.clock, row.seq)
         return place, None if row.value is None else decode_value(Root.MESSAGES, row.value)
 
@@ -325,7 +334,7 @@ class ViewBatch:
             "on conflict do update set value = excluded.value, change = excluded.change",
             (self._room, root, member, key, _json(value), self.change),
         )
-        if root is Root.ROOM and key == "title" and isinstance(value, str) and value:
+        if root is Root.ROOM and key == "title" and is_label(value, TITLE_CHARS_MAX):
             self._db.execute(
                 "update room set title = ?, change = ? where id = ?",
                 (value, self.change, self._room),

@@ -32,6 +32,8 @@ def host_of(relay: str) -> str:
 
     Raises ``ValidationError`` for what is no ``ws://`` or ``wss://`` address.
     """
+    if not relay.isprintable() or " " in relay:
+        raise ValidationError(f"{relay!r} is not a relay address: it has blanks or control codes")
     try:
         parts = urlsplit(relay)
         host, port = parts.hostname, parts.port
@@ -44,4 +46,8 @@ def host_of(relay: str) -> str:
         )
     if parts.username is not None or parts.query or parts.fragment:
         raise ValidationError(f"{relay!r}: a relay address has no user, query or fragment")
+    try:
+        host.encode("idna")
+    except UnicodeError as exc:
+        raise ValidationError(f"{relay!r} is not a relay address: no host is named so") from exc
     return host

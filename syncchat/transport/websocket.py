@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from ..errors import ConnectFailed, ConnectionLost
 from ..wire.limits import FRAME_BYTES_MAX
-from .base import Transport
+from .base import Transport, host_of
 
 OPEN_SECONDS_MAX = 10.0
 CLOSE_SECONDS_MAX = 1.0
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class WebSocketTransport:
@@ -46,8 +47,10 @@ class WebSocketTransport:
 async def connect_websocket(relay: str) -> AsyncIterator[Transport]:
     """Open a WebSocket to ``relay`` for the length of the block; raises ``ConnectFailed``.
 
-    The protocol has its own heartbeat (Ping and Pong frames), so the library's is off.
+    The protocol has its own heartbeat (Ping and Pong frames), so the library's is off. The
+    system's proxy is used, as browsers do, but not to reach this machine itself.
     """
+    is_here = host_of(relay) in LOOPBACK
     try:
         connection = await connect(
             relay,
@@ -57,13 +60,14 @@ async def connect_websocket(relay: str) -> AsyncIterator[Transport]:
             close_timeout=CLOSE_SECONDS_MAX,
             ping_interval=None,
             user_agent_header=None,
+            proxy=None if is_here else True,
         )
     except TimeoutError as exc:
         raise ConnectFailed(f"{relay} does not answer") from exc
-    except (InvalidURI, InvalidHandshake) as exc:
-        raise ConnectFailed(f"{relay} is not a syncchat relay: {exc}") from exc
     except ssl.SSLError as exc:
         raise ConnectFailed(f"{relay}: no trusted TLS connection: {exc.reason}") from exc
+    except (WebSocketException, ValueError, ImportError) as exc:  # an odd reply, name, or proxy
+        raise ConnectFailed(f"{relay} is not a syncchat relay: {exc}") from exc
     except (OSError, EOFError) as exc:
         raise ConnectFailed(f"{relay} is not reached: {_os_reason(exc)}") from exc
     try:
