@@ -10,7 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from .errors import LeaseLost, StorageError, TransportError, ValidationError
+from .errors import (
+    DatabaseDamaged,
+    LeaseLost,
+    StorageError,
+    SyncchatError,
+    TransportError,
+    ValidationError,
+)
 from .exchange.exchange import Exchange
 from .exchange.state import ConnectionState, Phase
 from .ports import Clock, Random
@@ -28,6 +35,9 @@ WATCH_MS = 50
 
 PUBLISH_MS = 200
 """How often, at most, connection states are shown to other processes."""
+
+REST_MS = 1_000
+"""How long syncing rests when the database cannot be written."""
 
 StatesChanged = Callable[[str, ConnectionState], None]
 
@@ -75,18 +85,36 @@ class Driver:
             link.ring()
 
     async def run(self) -> None:
-        """Sync whenever the lease can be had; returns only by cancellation."""
+        """Sync whenever the lease can be had; ends by cancellation or ``DatabaseDamaged``.
+
+        A full disk or a lock that is held for long only makes it rest for a while.
+        """
         while True:
-            await self._take_lease()
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._keep_lease())
-                    tasks.create_task(self._watch(tasks))
-            except* LeaseLost:
+                await self._run_term()
+            except LeaseLost:
                 log.info("another process took over syncing")
-            finally:
                 self._links.clear()
-                self._give_up()
+            except DatabaseDamaged:
+                raise
+            except StorageError as exc:
+                log.warning("syncing rests: %s", exc)
+                for link in self._links.values():
+                    link.rest(str(exc), REST_MS)
+                await asyncio.sleep(REST_MS / 1000)
+
+    async def _run_term(self) -> None:
+        """Sync as long as the lease is held; raises the ``StorageError`` family."""
+        await self._take_lease()
+        self._links.clear()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_lease())
+                tasks.create_task(self._watch(tasks))
+        except BaseExceptionGroup as group:
+            raise first_of(group) from None
+        finally:
+            self._give_up()
 
     async def _take_lease(self) -> None:
         while True:
@@ -192,6 +220,10 @@ class _Link:
         """Say that something was written here: send it, or try to connect sooner."""
         self._bell.set()
 
+    def rest(self, problem: str, wait_ms: int) -> None:
+        """Show that nothing is synced, and why."""
+        self._move(ConnectionState(Phase.OFFLINE, problem=problem, retry_in_ms=wait_ms))
+
     def is_live(self, room: bytes) -> bool:
         """Tell whether a room is caught up on this link."""
         return self._exchange is not None and self._exchange.is_live(room)
@@ -225,7 +257,7 @@ class _Link:
         except ValidationError as exc:
             problem, permanent = str(exc), True
         except StorageError as exc:
-            if isinstance(exc, LeaseLost):
+            if isinstance(exc, LeaseLost | DatabaseDamaged):
                 raise
             problem = str(exc)
             log.warning("syncing stopped: %s", exc)
@@ -239,10 +271,10 @@ class _Link:
                 tasks.create_task(self._read(exchange, transport))
                 tasks.create_task(self._write(exchange, transport))
                 tasks.create_task(self._keep_time(exchange))
-        except* _Ended:
-            pass
-        except* (TransportError, StorageError) as group:
-            raise _first(group) from group
+        except BaseExceptionGroup as group:
+            reason = first_of(group)
+            if not isinstance(reason, _Ended):
+                raise reason from None
         finally:
             exchange.close()
             try:
@@ -276,6 +308,8 @@ class _Link:
                 self._bell.clear()
                 exchange.local_changed()
             except TimeoutError:
+                pass
+            if self._now_ms() >= exchange.next_tick_ms():  # also when the bell never rests
                 exchange.tick()
             self._after(exchange)
             await asyncio.sleep(0)
@@ -302,9 +336,20 @@ class _Ended(Exception):
     """The exchange is over."""
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    for exc in group.exceptions:
-        if isinstance(exc, BaseExceptionGroup):
-            return _first(exc)
-        return exc
-    return group
+def first_of(group: BaseExceptionGroup[BaseException]) -> Exception:
+    """Return the exception of a group that matters most: what nobody expects, then storage."""
+    leaves: list[Exception] = []
+    groups = [group]
+    while groups:
+        for exc in groups.pop().exceptions:
+            if isinstance(exc, BaseExceptionGroup):
+                groups.append(exc)
+            elif isinstance(exc, Exception):
+                leaves.append(exc)
+            else:
+                raise exc
+    ranks = (_Ended, TransportError, LeaseLost, StorageError, SyncchatError)
+    return max(
+        leaves,
+        key=lambda exc: next((n for n, r in enumerate(ranks) if isinstance(exc, r)), len(ranks)),
+    )

@@ -12,8 +12,15 @@ from types import TracebackType
 
 from . import checks
 from .core.clock import ms_of
-from .core.values import FieldValue, Root, encode_value
-from .driver import Driver
+from .core.values import (
+    NAME_CHARS_MAX,
+    TITLE_CHARS_MAX,
+    FieldValue,
+    Root,
+    encode_value,
+    is_label,
+)
+from .driver import Driver, first_of
 from .errors import ValidationError
 from .events import (
     ConnectionChanged,
@@ -37,7 +44,6 @@ from .trust.keys import SEED_BYTES, DeviceKeys
 from .trust.seal import ROOM_KEY_BYTES
 from .wire.invite import decode_invite
 
-NAME_CHARS_MAX = 50
 EVENTS_AT_ONCE_MAX = 500
 _WATCH_SECONDS = 0.05
 _CONNECTION_EVENTS_MAX = 100
@@ -179,7 +185,7 @@ class Peer:
                 here = rooms.add_room(
                     self._db,
                     invite.room_id,
-                    title=invite.title,
+                    title=invite.title if is_label(invite.title, TITLE_CHARS_MAX) else "",
                     relay=invite.relay,
                     epoch=invite.epoch,
                     key=invite.key,
@@ -211,7 +217,9 @@ class Peer:
     async def online(self) -> AsyncIterator[Peer]:
         """Stay connected to the rooms' relays, and reconnect, until the block ends.
 
-        Of several processes on one database one syncs; the others wait to take over.
+        Of several processes on one database one syncs; the others wait to take over. Trouble with
+        the network or a full disk is a connection state, and ends by itself; raises
+        ``DatabaseDamaged`` and what the block raises.
         """
         if self._driver is not None:
             raise ValidationError("this peer is online already")
@@ -224,19 +232,22 @@ class Peer:
             changed=self._wake,
             state_changed=self._state_changed,
         )
+        failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(driver.run())
                 try:
                     yield self
+                except Exception as exc:  # the block's own, not to be wrapped in a group
+                    failure = exc
                 finally:
                     running.cancel()
         except BaseExceptionGroup as group:
-            if len(group.exceptions) == 1:
-                raise group.exceptions[0] from None
-            raise
+            failure = failure or first_of(group)
         finally:
             self._driver = None
+        if failure is not None:
+            raise failure
 
     @contextmanager
     def background(self) -> Iterator[None]:
@@ -320,6 +331,10 @@ class Peer:
         """
         return checks.faults(self._db, self._keys.device)
 
+    def recount(self) -> list[str]:
+        """Return what counts and digests are off, in words: the quick part of ``check``."""
+        return checks.miscounts(self._db, self._keys.device)
+
     def rebuild(self) -> None:
         """Fold every room's view anew from its stored envelopes and the outbox."""
         checks.rebuild(self._db, self._keys.device, now_ms=self.now_ms())
@@ -398,7 +413,7 @@ class Peer:
 def checked_name(name: str) -> str:
     """Return a person's name without outer spaces; raises ``ValidationError``."""
     name = name.strip()
-    if not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
+    if not is_label(name, NAME_CHARS_MAX):
         raise ValidationError(f"a name has 1 to {NAME_CHARS_MAX} printable characters")
     return name
 
