@@ -1,8 +1,9 @@
 """What a delivery costs the relay, beside a relay that only broadcasts.
 
 Both run in processes of their own; their CPU time comes from the operating system. One peer pushes
-a message of the corpus' size, waits for the answer, and pushes the next, so that no batch flatters
-the figure. ``python -m benchmarks.fanout [--smoke]`` runs it alone.
+messages of the corpus' size: alone, each after the answer to the one before, and streamed, eight
+under way, where the relay commits and delivers several at once. It runs alone by
+``python -m benchmarks.fanout [--smoke]``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from websockets.asyncio.client import ClientConnection
 from syncchat.ports import SystemRandom
 from syncchat.trust.chain import EMPTY_FINGERPRINT
 from syncchat.trust.keys import DeviceKeys
-from syncchat.wire.frames import Ack, Deliver, Hello, Open, Opened, Push, RoomCursor, decode, encode
+from syncchat.wire.frames import Deliver, Hello, Open, Opened, Push, RoomCursor, decode, encode
 from tests.contracts.chains import ROOM, Writer
 from tests.unit.relay.world import answer
 
@@ -43,35 +44,36 @@ BODY_BYTES = 118
 
 def run(smoke: bool) -> dict[str, Any]:
     """Return the figures; Linux only, for CPU time and memory come from /proc."""
-    receivers, messages, rounds = (5, 20, 2) if smoke else (100, 1_500, 5)
+    receivers, messages, rounds = (5, 20, 2) if smoke else (100, 1_000, 5)
     idle = 20 if smoke else 500
     return asyncio.run(_measure(receivers, messages, rounds, idle)) | _at_rest(smoke)
 
 
 async def _measure(receivers: int, messages: int, rounds: int, idle: int) -> dict[str, Any]:
-    ours: list[float] = []
-    bare: list[float] = []
-    for number in range(rounds):
-        for which in (0, 1) if number % 2 == 0 else (1, 0):
-            (ours, bare)[which].append(
-                await (_bare_round if which else _relay_round)(receivers, messages)
-            )
     figures: dict[str, Any] = {
         "receivers": receivers,
         "messages per round": messages,
-        "relay CPU per delivery µs": round(statistics.median(ours), 2),
-        "relay spread": _spread(ours),
-        "bare broadcast CPU per delivery µs": round(statistics.median(bare), 2),
-        "bare broadcast spread": _spread(bare),
-        "relay / bare broadcast": round(
-            statistics.median(a / b for a, b in zip(ours, bare, strict=True)), 3
-        ),
         "rounds": rounds,
     }
+    for window, how in ((1, "alone"), (8, "streamed")):
+        ours: list[float] = []
+        bare: list[float] = []
+        for number in range(rounds):
+            for is_bare in (False, True) if number % 2 == 0 else (True, False):
+                measure = _bare_round if is_bare else _relay_round
+                (bare if is_bare else ours).append(await measure(receivers, messages, window))
+        ratios = [a / b for a, b in zip(ours, bare, strict=True)]
+        figures |= {
+            f"{how}: relay CPU per delivery µs": round(statistics.median(ours), 2),
+            f"{how}: relay spread": _spread(ours),
+            f"{how}: bare broadcast CPU per delivery µs": round(statistics.median(bare), 2),
+            f"{how}: bare broadcast spread": _spread(bare),
+            f"{how}: relay / bare broadcast": round(statistics.median(ratios), 3),
+        }
     return figures | await _idle_memory(idle)
 
 
-async def _relay_round(receivers: int, messages: int) -> float:
+async def _relay_round(receivers: int, messages: int, window: int) -> float:
     writer = Writer(1)
     with tempfile.TemporaryDirectory() as folder:
         async with _process("-m", "syncchat_relay", "--data-dir", folder, "--port", "0") as relay:
@@ -86,26 +88,34 @@ async def _relay_round(receivers: int, messages: int) -> float:
                     for number in range(messages)
                 ]
                 before = _cpu_seconds(pid)
-                for push in pushes:
-                    await pusher.send(push)
-                    while not isinstance(decode(bytes(await pusher.recv(decode=False))), Ack):
-                        pass
+                await _push_all(pusher, pushes, window)
             return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
 
 
-async def _bare_round(receivers: int, messages: int) -> float:
+async def _bare_round(receivers: int, messages: int, window: int) -> float:
     message = Writer(1).write(body_bytes=BODY_BYTES)
-    async with _process("-m", f"{__package__}.fanout", "--bare-relay") as (pid, url):
+    async with _process("-m", "benchmarks.fanout", "--bare-relay") as (pid, url):
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
             for _ in range(receivers - 1):
                 reader = await stack.enter_async_context(_connection(url))
                 tasks.create_task(_count_messages(reader, messages))
             pusher = await stack.enter_async_context(_connection(url))
             before = _cpu_seconds(pid)
-            for _ in range(messages):
-                await pusher.send(message)
-                await pusher.recv()
+            await _push_all(pusher, [message] * messages, window)
         return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
+
+
+async def _push_all(pusher: ClientConnection, pushes: list[bytes], window: int) -> None:
+    """Send all, at most ``window`` unanswered; the relay answers by Ack, the bare one by echo."""
+    answered = 0
+    for number, push in enumerate(pushes):
+        while number - answered >= window:
+            await pusher.recv()
+            answered += 1
+        await pusher.send(push)
+    while answered < len(pushes):
+        await pusher.recv()
+        answered += 1
 
 
 async def _idle_memory(count: int) -> dict[str, Any]:

@@ -143,11 +143,14 @@ async def test_a_restart_keeps_seqs_and_incarnation_and_a_wipe_changes_it(tmp_pa
 async def test_what_was_committed_before_a_sigkill_is_known_after_it(tmp_path: Path) -> None:
     alice = Writer(1)
     run = alice.write_many(20)
-    async with relay_process(tmp_path) as relay, joined(relay.url, KEYS) as (reader, _):
-        async with joined(relay.url, alice.keys) as (client, alias):
-            await client.push(alias, 1, run)
-            assert await reader.take(20) == list(run)  # so it is committed; the Ack is not read
-            await relay.kill()
+    async with (
+        relay_process(tmp_path) as relay,
+        joined(relay.url, KEYS) as (reader, _),
+        joined(relay.url, alice.keys) as (client, alias),
+    ):
+        await client.push(alias, 1, run)
+        assert await reader.take(20) == list(run)  # so it is committed; the Ack is not read
+        await relay.kill()
     async with relay_process(tmp_path) as relay, joined(relay.url, alice.keys) as (client, alias):
         await client.push(alias, 1, (*run, alice.write()))
         items = (await client.until(Ack)).items
@@ -159,23 +162,25 @@ async def test_a_sigkill_at_any_moment_loses_nothing_that_was_acked(tmp_path: Pa
     written: list[bytes] = []
     acked = 0
     for turn in range(3):
-        async with relay_process(tmp_path) as relay:
-            async with joined(relay.url, alice.keys) as (client, alias):
-                for start in range(0, len(written), 200):
-                    await client.push(alias, start, written[start : start + 200])
-                    items = (await client.until(Ack)).items
-                    assert all(item.status in (STORED, KNOWN) for item in items)
-                    for seq, item in enumerate(items, start + 1):
-                        assert item.seq == seq
-                        assert seq > acked or item.status == KNOWN
-                acked = len(written)
-                for number in range(8):
-                    batch = alice.write_many(25)
-                    written += batch
-                    await client.push(alias, 1_000 + number, batch)
-                for _ in range(turn + 1):
-                    acked += len((await client.until(Ack)).items)
-                await relay.kill()
+        async with (
+            relay_process(tmp_path) as relay,
+            joined(relay.url, alice.keys) as (client, alias),
+        ):
+            for start in range(0, len(written), 200):
+                await client.push(alias, start, written[start : start + 200])
+                items = (await client.until(Ack)).items
+                assert all(item.status in (STORED, KNOWN) for item in items)
+                for seq, item in enumerate(items, start + 1):
+                    assert item.seq == seq
+                    assert seq > acked or item.status == KNOWN
+            acked = len(written)
+            for number in range(8):
+                batch = alice.write_many(25)
+                written += batch
+                await client.push(alias, 1_000 + number, batch)
+            for _ in range(turn + 1):
+                acked += len((await client.until(Ack)).items)
+            await relay.kill()
     async with relay_process(tmp_path) as relay, joined(relay.url, KEYS) as (reader, _):
         found = await reader.take(acked)
         assert found == written[: len(found)]
