@@ -8,6 +8,8 @@ emits and refuses everything else with ``UpdateRefused``:
 * entries of the known root maps whose content is one JSON string of bounded size;
 * an overwrite names the entry that it replaces, which is the current one of its key;
 * deletions only of entries overwritten in this update, or erased in a root that allows it;
+* no edit of a message that this device has deleted here, and an edit is erased only after that or
+  in a closed volume: or a key erased and set again would read differently in the CRDT library;
 * stamps that strictly increase along the writer's chain.
 
 An update, byte by byte (all numbers are LEB128, strings are length and UTF-8)::
@@ -91,14 +93,17 @@ def client_id(volume: int) -> int:
     return volume + 1
 
 
-def read_update(raw: bytes, state: VolumeState, *, after: Stamp) -> list[Change]:
+def read_update(
+    raw: bytes, state: VolumeState, *, after: Stamp, is_closed: bool = False
+) -> list[Change]:
     """Return what an update changes in the volume; ``state`` itself stays as it is.
 
-    ``after`` is the last stamp of the writer's chain. Raises ``UpdateRefused``.
+    ``after`` is the last stamp of the writer's chain. A volume is closed once a later one has
+    begun; then only erasures are taken. Raises ``UpdateRefused``.
     """
     try:
         scanner = _Scanner(raw, client_id(state.number))
-        return _read_update(scanner, state, after)
+        return _read_update(scanner, state, after, is_closed)
     except (IndexError, UnicodeDecodeError) as exc:
         raise UpdateRefused(f"the update is cut off or garbled: {exc}") from exc
     except UpdateRefused:
@@ -172,6 +177,13 @@ class _Scanner:
         if found != number:
             raise UpdateRefused(f"{what} is {found}, not {number}")
 
+    def clients(self, what: str) -> int:
+        """Return the number of clients that follow, which is one or none."""
+        found = self.number()
+        if found > 1:
+            raise UpdateRefused(f"{what} is {found}, not 1")
+        return found
+
     def place(self) -> tuple[Root, str]:
         """Return the root and key that an entry names."""
         self.expect(1, "the parent's form")
@@ -196,10 +208,8 @@ class _Scanner:
 
     def head(self, clock: int) -> int:
         """Return how many entries follow; they begin at ``clock``."""
-        if self.number() == 0:
+        if not self.clients("the number of clients"):
             return 0
-        self.at -= 1
-        self.expect(1, "the number of clients")
         count = self.number()
         if not 0 < count <= VOLUME_ENTRIES_MAX:
             raise UpdateRefused(f"an update of {count} entries")
@@ -210,9 +220,7 @@ class _Scanner:
     def deletions(self, clock: int) -> list[int]:
         """Return the deleted clocks, all below ``clock``, and check that nothing follows them."""
         gone: list[int] = []
-        if self.number() != 0:
-            self.at -= 1
-            self.expect(1, "the number of clients in the deletions")
+        if self.clients("the number of clients in the deletions"):
             self.expect(self.client, "the client of the deletions")
             least = 0
             ranges = self.number()
@@ -229,9 +237,11 @@ class _Scanner:
         return gone
 
 
-def _read_update(scan: _Scanner, state: VolumeState, after: Stamp) -> list[Change]:
+def _read_update(scan: _Scanner, state: VolumeState, after: Stamp, is_closed: bool) -> list[Change]:
     clock = state.clock
     count = scan.head(clock)
+    if count and is_closed:
+        raise UpdateRefused(f"volume {state.number} is closed")
     if clock + count > VOLUME_ENTRIES_MAX:
         raise UpdateRefused("the volume is full")
     changes: list[Change] = []
@@ -253,6 +263,8 @@ def _read_update(scan: _Scanner, state: VolumeState, after: Stamp) -> list[Chang
             replaced.add(origin)
         else:
             raise UpdateRefused(f"an entry of form {info:#x}")
+        if place[0] is Root.EDITS and _is_deleted(place[1], state, seen):
+            raise UpdateRefused("a message is edited after its deletion")
         seen.add(place)
         change = _change(place, clock, scan.content())
         if change.at <= after:
@@ -267,6 +279,8 @@ def _read_update(scan: _Scanner, state: VolumeState, after: Stamp) -> list[Chang
         erased = state.entries.get(gone)
         if erased is None or erased[0] not in ERASABLE or erased in seen:
             raise UpdateRefused("an entry is deleted that may not be")
+        if erased[0] is Root.EDITS and not is_closed and not _is_deleted(erased[1], state, seen):
+            raise UpdateRefused("an edit is erased whose message is not deleted")
         changes.append(Change(erased[0], erased[1], gone, ZERO, None, None))
     if replaced:
         raise UpdateRefused("an entry is replaced but not deleted")
@@ -317,6 +331,11 @@ def _read_snapshot(scan: _Scanner, number: int) -> tuple[VolumeState, list[Chang
     state.apply(live)
     state.clock = clock
     return state, live
+
+
+def _is_deleted(message: str, state: VolumeState, seen: set[tuple[Root, str]]) -> bool:
+    place = (Root.DELETES, message)
+    return place in state.clocks or place in seen
 
 
 def _change(place: tuple[Root, str], clock: int, raw: str) -> Change:

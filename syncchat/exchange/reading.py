@@ -58,9 +58,8 @@ class ChainReading:
         if number > self.volume + 1:
             raise UpdateRefused(f"volume {number} comes before volume {self.volume + 1}")
         state = self._volumes.state(self._chain.id, number)
-        changes = read_update(update, state, after=self.last_stamp)
-        if number < self.volume and any(change.raw is not None for change in changes):
-            raise UpdateRefused(f"volume {number} is closed")
+        is_closed = number < self.volume
+        changes = read_update(update, state, after=self.last_stamp, is_closed=is_closed)
         state.apply(changes)
         self.volume = max(self.volume, number)
         self.last_stamp = Stamp(max(self.last_stamp, *(change.at for change in changes)))

@@ -1,0 +1,1 @@
+"""Shared builders for tests: fake ports, chains written by hand, peers joined without sockets."""

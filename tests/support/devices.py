@@ -1,0 +1,148 @@
+"""Devices that write chains by hand: with the journal's own writer, but not the engine's sealer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncchat.core import clock
+from syncchat.core.journal import Entry, Volume
+from syncchat.core.values import (
+    DeleteValue,
+    EditValue,
+    FieldValue,
+    MessageValue,
+    ReactionValue,
+    ReadValue,
+    Root,
+    encode_value,
+)
+from syncchat.ids import DeviceId, MessageId, Stamp, message_id
+from syncchat.trust.chain import GENESIS, context, link_hash, signed_text
+from syncchat.trust.keys import DeviceKeys
+from syncchat.trust.seal import body_key, seal
+from syncchat.wire.envelope import Envelope, EnvelopeKind, Header, encode_envelope, encode_header
+from syncchat.wire.limits import VERSION
+
+from .ports import START_MS
+
+ROOM = bytes(range(16))
+ROOM_KEY = bytes(range(100, 132))
+
+
+class Device:
+    """Writes one device's chain in one room; ``entries`` are what its methods return."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        room: bytes = ROOM,
+        room_key: bytes = ROOM_KEY,
+        start_ms: int = START_MS,
+    ) -> None:
+        self.keys = DeviceKeys(seed.to_bytes(32))
+        self.id: DeviceId = self.keys.device
+        self.room = room
+        self.seq = 0
+        self.link = GENESIS
+        self.volume = 0
+        self.last = clock.stamp(start_ms)
+        self._key = body_key(room_key, room, self.keys.public[:8])
+        self._documents: dict[int, Volume] = {}
+
+    # Entries
+
+    def stamp(self, now_ms: int = 0) -> Stamp:
+        """Return this device's next stamp."""
+        self.last = clock.tick(self.last, now_ms)
+        return self.last
+
+    def message(self, text: str, *, now_ms: int = 0, **fields: object) -> tuple[MessageId, Entry]:
+        """Return a new message's id and entry."""
+        at = self.stamp(now_ms)
+        value = MessageValue(text=text, **fields)  # type: ignore[arg-type]
+        return message_id(at, self.id), Entry(Root.MESSAGES, at, encode_value(value))
+
+    def edit(self, message: str, text: str) -> Entry:
+        return Entry(Root.EDITS, message, encode_value(EditValue(self.stamp(), text)))
+
+    def delete(self, message: str) -> Entry:
+        return Entry(Root.DELETES, message, encode_value(DeleteValue(self.stamp())))
+
+    def react(self, message: str, emoji: str, *, on: bool = True) -> Entry:
+        value = encode_value(ReactionValue(self.stamp(), on))
+        return Entry(Root.REACTIONS, message + emoji, value)
+
+    def read(self, writer: DeviceId, upto: Stamp) -> Entry:
+        return Entry(Root.READS, writer, encode_value(ReadValue(self.stamp(), upto)))
+
+    def field(self, root: Root, key: str, value: object) -> Entry:
+        return Entry(root, key, encode_value(FieldValue(self.stamp(), value)))
+
+    # Envelopes
+
+    def document(self, number: int) -> Volume:
+        """Return the CRDT document of one volume."""
+        return self._documents.setdefault(number, Volume(number))
+
+    def update(self, *entries: Entry, volume: int | None = None) -> bytes:
+        """Return the update that writes entries."""
+        return self.document(self.volume if volume is None else volume).write(entries)
+
+    def write(self, *entries: Entry, volume: int | None = None) -> bytes:
+        """Return the next envelope, which carries entries."""
+        return self.seal(self.update(*entries, volume=volume), volume=volume)
+
+    def send(self, text: str) -> bytes:
+        """Return the next envelope, which carries one new message."""
+        return self.write(self.message(text)[1])
+
+    def seal(
+        self, update: bytes, *, volume: int | None = None, kind: int = EnvelopeKind.UPDATE
+    ) -> bytes:
+        """Return the next envelope of the chain, which carries any bytes."""
+        self.seq += 1
+        header = Header(
+            VERSION,
+            kind,
+            self.keys.public[:8],
+            self.seq,
+            self.volume if volume is None else volume,
+            0,
+            b"",
+            self.seq.to_bytes(24),
+            self.keys.public if self.seq == 1 else None,
+        )
+        head = encode_header(header)
+        authenticated = context(self.room, self.link, head)
+        body = seal(self._key, header.nonce, authenticated, update)
+        self.link = link_hash(authenticated, body)
+        return encode_envelope(Envelope(head, body, self.keys.sign(signed_text(self.link))))
+
+    def fork(self) -> Device:
+        """Return a device that goes on from the same place by itself; it has no documents."""
+        other = Device(0, room=self.room)
+        other.keys, other.id, other._key = self.keys, self.id, self._key
+        other.seq, other.link, other.volume, other.last = (
+            self.seq,
+            self.link,
+            self.volume,
+            self.last,
+        )
+        return other
+
+
+def interleaved(chains: Sequence[Sequence[bytes]], order: Sequence[int]) -> list[bytes]:
+    """Return all envelopes in an order that keeps each chain's own.
+
+    ``order`` picks a chain at each step, modulo those that have something left.
+    """
+    rests = [list(chain) for chain in chains]
+    result: list[bytes] = []
+    step = 0
+    while any(rests):
+        left = [rest for rest in rests if rest]
+        pick = order[step % len(order)] if order else 0
+        result.append(left[pick % len(left)].pop(0))
+        step += 1
+    return result

@@ -1,0 +1,164 @@
+"""Peers for tests: with a database in memory, fed by hand or joined to a relay's hub."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from syncchat_relay import Config
+
+from syncchat.exchange.exchange import Exchange
+from syncchat.exchange.receiving import Receiver
+from syncchat.exchange.volumes import Volumes
+from syncchat.ids import DeviceId, RoomId
+from syncchat.peer import Peer, open_peer
+from syncchat.room import Room
+from syncchat.storage import chains, lease
+from syncchat.wire.invite import Invite, encode_invite
+from tests.unit.relay.world import Link, World
+
+from .devices import ROOM, ROOM_KEY
+from .ports import FakeClock, chance
+
+RELAY = "ws://localhost:1"
+HOLDER = "test"
+LINK = encode_invite(Invite(RoomId(ROOM), RELAY, 0, ROOM_KEY, "Team"))
+
+
+def make_peer(
+    seed: int, *, path: Path | str = ":memory:", clock: FakeClock | None = None, name: str = ""
+) -> Peer:
+    """Open a peer whose keys follow from ``seed``."""
+    return open_peer(
+        path, name=name or f"Peer {seed}", clock=clock or FakeClock(), random=chance(seed)
+    )
+
+
+class Inbox:
+    """Is a peer in the shared test room that is handed envelopes as if a relay delivered them."""
+
+    def __init__(self, seed: int = 90, *, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.peer = make_peer(seed, clock=self.clock)
+        self.room: Room = self.peer.join(LINK)
+        self.db = self.peer._db
+        self.row = self.room._row
+        lease.take(self.db, HOLDER, now_ms=0)
+        self.receiver = Receiver(
+            self.db, Volumes(self.db), me=self.peer.device, clock=self.clock, holder=HOLDER
+        )
+        self.cursor = 0
+
+    def deliver(self, *envelopes: bytes) -> None:
+        """Apply one batch of envelopes at the end of the log."""
+        self.receiver.apply(self.row, self.cursor, envelopes)
+        self.cursor += len(envelopes)
+
+    def texts(self) -> list[str]:
+        """Return the texts that the room shows."""
+        return [message.text for message in self.room.messages(limit=1_000) if not message.deleted]
+
+    def reasons(self) -> list[str]:
+        """Return why envelopes were set aside."""
+        return [reason for _, _, reason in chains.quarantined(self.db, self.row)]
+
+    def frozen(self, device: DeviceId) -> str | None:
+        """Return why a chain is read no further."""
+        chain = chains.find_chain(self.db, self.row, device)
+        assert chain is not None
+        return chain.frozen
+
+
+class Line:
+    """Is one peer's connection to the hub of a ``Net``."""
+
+    def __init__(self, peer: Peer, link: Link, exchange: Exchange) -> None:
+        self.peer = peer
+        self.link = link
+        self.exchange = exchange
+        self.taken = 0
+
+
+class Net:
+    """Joins peers through a relay's hub and a log in memory, step by step, in virtual time."""
+
+    def __init__(self, *, config: Config | None = None) -> None:
+        self.world = World(config)
+        self.lines: list[Line] = []
+
+    def connect(self, peer: Peer) -> Line:
+        """Open a connection; nothing has moved on it yet."""
+        lease.take(peer._db, HOLDER, now_ms=peer.now_ms())
+        exchange = Exchange(
+            peer._db,
+            peer._keys,
+            relay=RELAY,
+            host="localhost",
+            clock=peer._clock,
+            random=peer._random,
+            holder=HOLDER,
+        )
+        line = Line(peer, self.world.connect(), exchange)
+        self.lines.append(line)
+        return line
+
+    def cut(self, line: Line) -> None:
+        """End a connection without a goodbye; what is under way is lost."""
+        self.lines.remove(line)
+        self.world.lose(line.link)
+
+    def settle(self, *, steps_max: int = 1_000) -> None:
+        """Move bytes both ways until all is quiet."""
+        for line in self.lines:
+            line.exchange.local_changed()
+        for _ in range(steps_max):
+            if not any([self.step(line) for line in self.lines]):
+                return
+        raise AssertionError("the peers never come to rest")
+
+    def step(self, line: Line) -> bool:
+        """Move what waits on one connection; tell whether anything did."""
+        moved = False
+        for raw in line.exchange.outgoing():
+            moved = True
+            if line.link.closed is None:
+                self.world.send_raw(line.link, raw)
+        self.world.settle()
+        fresh: Sequence[bytes] = line.link.raw[line.taken :]
+        for raw in fresh:
+            moved = True
+            line.taken += 1
+            line.exchange.receive(raw)
+        return moved
+
+    def advance(self, ms: int, *clocks: FakeClock) -> None:
+        """Let time pass for the relay and these clocks, and move what comes of it."""
+        for clock in clocks:
+            clock.advance(ms)
+        self.world.tick(ms)
+        for line in self.lines:
+            line.exchange.tick()
+        self.settle()
+
+
+def sync(net: Net, *peers: Peer) -> None:
+    """Connect peers, bring them to rest, and disconnect them."""
+    lines = [net.connect(peer) for peer in peers]
+    net.settle()
+    for line in lines:
+        assert line.exchange.ended is None, line.exchange.ended
+        net.cut(line)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database as a backup would, whole and at one moment."""
+    target.unlink(missing_ok=True)
+    for suffix in ("-wal", "-shm"):
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
+    reading, writing = sqlite3.connect(source), sqlite3.connect(target)
+    try:
+        reading.backup(writing)
+    finally:
+        reading.close()
+        writing.close()
