@@ -76,7 +76,7 @@ def test_unknown_scenario_is_named_with_those_that_exist(
 def test_every_scenario_is_found_by_its_name_and_says_what_it_measures() -> None:
     for name, module in command.scenarios().items():
         assert name == module.NAME
-        assert module.SUMMARY.endswith(".")
+        assert len(module.SUMMARY) > 20
         assert callable(module.run)
 
 
