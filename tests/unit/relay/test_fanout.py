@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncchat_relay import Config
+from syncchat_relay.log import Append
 
 from syncchat.trust.keys import DeviceKeys
 from syncchat.wire.codes import ItemStatus
@@ -250,3 +251,47 @@ def test_asks_of_a_receiver_that_does_not_read_wait_each_once() -> None:
     world.drain(a)
     world.settle()
     assert a.of(Cursors)
+
+
+def test_a_flush_after_one_that_nobody_heard_of_is_read_and_not_delivered_over_a_hole() -> None:
+    world = World()
+    alice, bob = Writer(1), Writer(2)
+    a, alias = world.join(alice.keys)
+    reader, _ = world.join(KEYS)
+    unheard, heard = bob.write(), alice.write()
+    world.log.append([Append(ROOM, (unheard,))])
+    world.push(a, alias, 1, [heard])
+    world.settle()
+    assert reader.delivered() == [unheard, heard]
+
+
+def test_a_flush_that_was_tried_again_after_its_commit_reaches_the_others() -> None:
+    world = World()
+    alice = Writer(1)
+    a, alias = world.join(alice.keys)
+    reader, _ = world.join(KEYS)
+    raw = alice.write()
+    world.push(a, alias, 1, [raw])
+    world.log.append([Append(ROOM, (raw,))])
+    world.settle()
+    assert acked(a) == [(1, [(ItemStatus.KNOWN, 1)])]
+    assert reader.delivered() == [raw]
+
+
+def test_catching_up_goes_no_faster_than_the_receiver_reads() -> None:
+    world = World(SMALL)
+    alice = Writer(1)
+    a, alias = world.join(alice.keys)
+    run = alice.write_many(100)
+    world.push(a, alias, 1, run)
+    world.settle()
+    slow = world.enter(KEYS)
+    slow.reads = False
+    world.send(slow, Open(world.log.incarnation, [RoomCursor(ROOM, 0, bytes(8), 0)]))
+    world.settle()
+    most = SMALL.unsent_bytes_low + SMALL.reads_in_flight_max * SMALL.deliver_bytes_max
+    assert sum(map(len, slow.unsent)) <= most
+    slow.reads = True
+    world.drain(slow)
+    world.settle()
+    assert slow.delivered() == list(run)
