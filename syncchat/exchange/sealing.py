@@ -73,7 +73,7 @@ class Sealer:
             chains.volume_bytes(self._db, own.id, number),
         )
         if left == 0:
-            number, left = number + 1, SEAL_OPS_MAX
+            number, left = number + 1, room_left(0, 0)
         entries: list[Entry] = []
         size = 0
         for op in ops:
