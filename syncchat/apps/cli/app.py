@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -144,10 +145,8 @@ def _told(exc: BaseException, *, debug: bool) -> int:
 
 def _silence_stdout() -> None:
     """Keep the interpreter from complaining at exit that nobody reads its output."""
-    try:
+    with suppress(OSError, ValueError):  # a captured stream has no descriptor, no reader to lose
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass  # a captured stream has no descriptor, and no reader to lose
 
 
 def _wants_debug(arguments: list[str]) -> bool:

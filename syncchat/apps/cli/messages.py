@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,7 +210,7 @@ def _waited(peer: Peer, room: Room, message: str, seconds: float) -> Exception |
 
 
 def _stdin() -> str:
-    raw = click.get_binary_stream("stdin").read(STDIN_BYTES_MAX + 1)
+    raw = sys.stdin.buffer.read(STDIN_BYTES_MAX + 1)
     if len(raw) > STDIN_BYTES_MAX:
         raise ValidationError("the text is over 1 MiB; a message has at most 64 KiB")
     try:

@@ -27,7 +27,7 @@ async def until(condition: Callable[[], bool], *, seconds: float) -> bool:
     """Wait until ``condition`` holds; tell whether it did in time."""
     try:
         async with asyncio.timeout(seconds):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - another process may make it true
                 await asyncio.sleep(LOOK_SECONDS)
     except TimeoutError:
         return condition()

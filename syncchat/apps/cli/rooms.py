@@ -25,7 +25,7 @@ from .options import (
     say,
 )
 
-LINK_CHARS_READ = 10_000
+LINK_BYTES_READ = 10_000
 """What is read of standard input for a link; links have at most 2,000."""
 
 
@@ -170,7 +170,7 @@ def join(link: str, db: Path | None, as_json: bool) -> None:
     Works offline; the history comes with the first sync. Joining again changes nothing.
     """
     if link == "-":
-        link = click.get_text_stream("stdin").read(LINK_CHARS_READ)
+        link = sys.stdin.buffer.read(LINK_BYTES_READ).decode("utf-8", errors="replace")
         if not link.strip():
             raise ValidationError("there is no link on standard input")
     with opened(db) as peer:

@@ -47,6 +47,10 @@ class Names:
             for member, name in shown.items()
         }
 
+    def everyone(self) -> dict[MemberId, str]:
+        """Return the name of each member."""
+        return self._names
+
     def of(self, member: MemberId) -> str:
         """Return the name to show for a member."""
         found = self._names.get(member)

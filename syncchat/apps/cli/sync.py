@@ -16,7 +16,7 @@ from ...ids import room_text
 from ..safe import safe_name
 from .failures import Exit
 from .online import LOOK_SECONDS, connection, run
-from .options import db_option, hint, json_option, opened, print_json, room_argument, say
+from .options import db_option, hint, json_option, opened, print_json, say
 
 if TYPE_CHECKING:
     from ...peer import Peer
@@ -91,17 +91,17 @@ class _Work:
         return moved
 
 
-async def _sync_all(peer: Peer, works: list[_Work], timeout: float) -> None:
+async def _sync_all(peer: Peer, works: list[_Work], stall_seconds: float) -> None:
     loop = asyncio.get_running_loop()
     async with peer.online(), asyncio.TaskGroup() as tasks:
         waiting = {tasks.create_task(work.wait()) for work in works}
-        deadline = loop.time() + timeout
+        deadline = loop.time() + stall_seconds
         with _progress() as show:
             while waiting and loop.time() < deadline:
                 _, waiting = await asyncio.wait(waiting, timeout=LOOK_SECONDS * 2)
                 states = [connection(peer, work.room) for work in works]
                 if any([work.moved(state) for work, state in zip(works, states, strict=True)]):
-                    deadline = loop.time() + timeout
+                    deadline = loop.time() + stall_seconds
                 show(_words(works, states))
         for task in waiting:
             task.cancel()

@@ -77,16 +77,14 @@ class _Printer:
         sys.stdout.flush()
 
 
-async def _follow(
-    peer: Peer, room: Room, lines: int, printer: _Printer, *, changes: bool
-) -> None:
+async def _follow(peer: Peer, room: Room, lines: int, printer: _Printer, *, changes: bool) -> None:
     from ...events import MessageAdded, MessageChanged
 
     room_id = room.id
+    kinds = (MessageAdded, MessageChanged) if changes else (MessageAdded,)
     async with aclosing(peer.events()) as events, peer.online():
         if lines:
             printer.print(room.messages(limit=lines))
         async for event in events:
-            if isinstance(event, MessageAdded | MessageChanged) and event.room_id == room_id:
-                if changes or isinstance(event, MessageAdded):
-                    printer.print([event.message])
+            if isinstance(event, kinds) and event.room_id == room_id:
+                printer.print([event.message])

@@ -1,0 +1,130 @@
+"""What a typed line does: send it, or run a slash command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ....errors import ValidationError
+from ...safe import safe_line, safe_name
+from ..online import connection
+from .screen import Screen
+
+if TYPE_CHECKING:
+    from ....peer import Peer
+    from ....room import Room
+
+HELP = (
+    ("/reply N TEXT", "answer message [N]"),
+    ("/edit N TEXT", "change an own message"),
+    ("/delete N", "delete an own message for everyone"),
+    ("/react N EMOJI", "react to a message"),
+    ("/unreact N EMOJI", "take a reaction back"),
+    ("/read", "mark everything as read, also what is not on the screen"),
+    ("/who", "who is in the room"),
+    ("/name NEW", "change your name, in every room"),
+    ("/status", "connection, what waits to be sent, the room's digest"),
+    ("/retry", "try again to send what the relay refused"),
+    ("/invite", "print the link by which others join"),
+    ("/help", "this list"),
+    ("/quit", "leave; what is not sent yet stays queued"),
+    ("//TEXT", "send a message that begins with a slash"),
+)
+NAMES = tuple(usage.split()[0] for usage, _ in HELP[:-1])
+
+
+class Commands:
+    """Runs lines in one room."""
+
+    def __init__(self, peer: Peer, room: Room, screen: Screen) -> None:
+        self._peer = peer
+        self._room = room
+        self._screen = screen
+        self._run: dict[str, Callable[[str], None]] = {
+            "/reply": self._reply,
+            "/edit": self._edit,
+            "/delete": lambda rest: room.delete(self._one(rest)),
+            "/react": lambda rest: room.react(*self._two(rest, "an emoji")),
+            "/unreact": lambda rest: room.unreact(*self._two(rest, "an emoji")),
+            "/read": self._read,
+            "/who": self._who,
+            "/name": self._name,
+            "/status": self._status,
+            "/retry": lambda rest: room.retry(),
+            "/invite": lambda rest: screen.note(room.invite()),
+            "/help": self._help,
+        }
+
+    def run(self, line: str) -> bool:
+        """Do what a line says; return False for the one that leaves.
+
+        Raises the ``SyncchatError`` family; then nothing was done.
+        """
+        if not line.strip():
+            return True
+        if not line.startswith("/"):
+            self._room.send(line)
+            return True
+        if line.startswith("//"):
+            self._room.send(line[1:])
+            return True
+        name, _, rest = line.partition(" ")
+        if name in ("/quit", "/exit"):
+            return False
+        if name not in self._run:
+            raise ValidationError(
+                f"no command {safe_line(name, chars_max=40)}; /help lists them, "
+                "//… sends text that begins with a slash"
+            )
+        self._run[name](rest.strip())
+        return True
+
+    def _reply(self, rest: str) -> None:
+        message, text = self._two(rest, "a text")
+        self._room.send(text, reply_to=message)
+
+    def _edit(self, rest: str) -> None:
+        message, text = self._two(rest, "the new text")
+        self._room.edit(message, text)
+
+    def _read(self, rest: str) -> None:
+        self._room.mark_read()
+        self._screen.note("everything is marked as read")
+
+    def _name(self, rest: str) -> None:
+        if not rest:
+            raise ValidationError("say the new name: /name NEW")
+        self._peer.rename(rest)
+
+    def _who(self, rest: str) -> None:
+        for member in self._room.members():
+            you = " (you)" if member.is_me else ""
+            self._screen.note(f"{self._screen.names.of(member.id)}{you}")
+
+    def _status(self, rest: str) -> None:
+        room, items = self._room, self._room.outbox()
+        lines = [
+            f"{safe_name(room.title)}: {connection(self._peer, room)}",
+            f"relay: {room.relay or 'none'}",
+            f"you: {safe_name(self._peer.name)}, in {self._peer.path}",
+            f"{room.count():,} messages, {room.unread():,} unread, {len(items):,} changes to send",
+            *sorted({f"refused: {item.reason}" for item in items if item.reason}),
+            f"digest {room.digest()}",
+        ]
+        self._screen.note("\n".join(lines))
+
+    def _help(self, rest: str) -> None:
+        width = max(len(usage) for usage, _ in HELP)
+        lines = [f"{usage.ljust(width)}  {words}" for usage, words in HELP]
+        self._screen.note("\n".join([*lines, "N is the number before a message, or its id"]))
+
+    def _one(self, rest: str) -> str:
+        if not rest:
+            raise ValidationError("say which message: the number before it")
+        return self._screen.message(rest.split()[0])
+
+    def _two(self, rest: str, what: str) -> tuple[str, str]:
+        number, _, text = rest.partition(" ")
+        if not number or not text.strip():
+            raise ValidationError(f"say which message, by its number, and {what}")
+        return self._screen.message(number), text.strip()

@@ -1,0 +1,168 @@
+"""What the chat prints: messages with numbers, what changes about them, notes.
+
+A line cannot be changed once it is printed; so a change is a line of its own, that names the
+message by its number::
+
+    [1] 14:02 Alice: is the build green?  ✓✓
+      ↳ Alice: is the build green?
+    [2] 14:03 Bob: not yet
+     *  [1] Bob reacted 👍
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ....core.message import Message
+from ....errors import NotFoundError
+from ....ids import MessageId
+from ...safe import safe_line, safe_name, safe_text
+from ..show import Names, body, clock, day, indented, notes, quote
+
+if TYPE_CHECKING:
+    from ....ids import MemberId
+    from ....room import Room
+
+NUMBERS_MAX = 2_000
+"""Messages that keep their number; older ones are still reached by their id."""
+
+_COLOURS = ("36", "33", "35", "32", "34", "31")
+
+
+class Style:
+    """Adds colour and weight on terminals that want it, and nothing elsewhere."""
+
+    def __init__(self, *, plain: bool) -> None:
+        self._plain = plain
+
+    def dim(self, text: str) -> str:
+        """Return text that stands back."""
+        return self._wrapped("2", text)
+
+    def name(self, text: str, member: MemberId, *, mine: bool) -> str:
+        """Return a member's name in a colour of its own."""
+        colour = "1" if mine else _COLOURS[sum(member.encode()) % len(_COLOURS)]
+        return self._wrapped(colour, text)
+
+    def _wrapped(self, code: str, text: str) -> str:
+        return text if self._plain else f"\x1b[{code}m{text}\x1b[0m"
+
+
+class Screen:
+    """Prints one room's chat and remembers which number stands for which message."""
+
+    def __init__(self, room: Room, write: Callable[[str], None], style: Style) -> None:
+        self.names = Names(room)
+        self._room = room
+        self._write = write
+        self._style = style
+        self._shown: dict[MessageId, Message] = {}
+        self._numbers: dict[MessageId, int] = {}
+        self._ids: dict[int, MessageId] = {}
+        self._last_number = 0
+        self._day = ""
+        self._newest = ""
+
+    def add(self, message: Message) -> None:
+        """Print a message that is new on the screen."""
+        number = self._number(message)
+        if day(message) != self._day:
+            self._day = day(message)
+            self._write(self._style.dim(f"— {self._day} —"))
+        if message.reply_to is not None:
+            answered = self._find(message.reply_to)
+            self._write(self._style.dim(f"  ↳ {quote(answered, self.names)}"))
+        head = f"[{number}] {clock(message)} "
+        name = self.names.of(message.sender)
+        is_late = not message.mine and message.id < self._newest
+        self._newest = max(self._newest, message.id)
+        behind = " ".join(part for part in (notes(message, self.names), _late(is_late)) if part)
+        text = indented(body(message), len(head))
+        self._write(
+            self._style.dim(head)
+            + self._style.name(name, message.sender, mine=message.mine)
+            + f": {text}"
+            + (self._style.dim(f"  {behind}") if behind else "")
+        )
+
+    def change(self, message: Message) -> None:
+        """Print what is new about a message that is on the screen."""
+        before = self._shown.get(message.id)
+        if before is None:
+            return
+        self._shown[message.id] = message
+        number, who = self._numbers[message.id], self.names.of(message.sender)
+        if message.deleted and not before.deleted:
+            self.note(f"[{number}] {who} deleted this message")
+            return
+        if message.text != before.text or message.edited_at != before.edited_at:
+            self.note(f"[{number}] {who} edited: {body(message)}")
+        was = {(r.member, r.emoji) for r in before.reactions}
+        now = {(r.member, r.emoji) for r in message.reactions}
+        for member, emoji in sorted(now - was):
+            shown = safe_line(emoji, chars_max=32)
+            self.note(f"[{number}] {self.names.of(member)} reacted {shown}")
+        for member, emoji in sorted(was - now):
+            shown = safe_line(emoji, chars_max=32)
+            self.note(f"[{number}] {self.names.of(member)} took back {shown}")
+
+    def note(self, words: str) -> None:
+        """Print words that are no message; safe whatever they hold."""
+        self._write(self._style.dim(f" *  {indented(safe_text(words), 4)}"))
+
+    def people_changed(self) -> None:
+        """Say who is new and who has another name."""
+        before = dict(self.names.everyone())
+        self.names.refresh()
+        after = self.names.everyone()
+        new = [name for member, name in after.items() if member not in before]
+        if new:
+            self.note(f"{_some(new)} {'is' if len(new) == 1 else 'are'} in the room")
+        for member, name in after.items():
+            if member in before and before[member] != name:
+                self.note(f"{before[member]} is now {name}")
+
+    def is_shown(self, message: MessageId) -> bool:
+        """Tell whether a message has been printed."""
+        return message in self._shown
+
+    def number_of(self, message: MessageId) -> int | None:
+        """Return the number of a message on the screen."""
+        return self._numbers.get(message)
+
+    def message(self, wanted: str) -> MessageId:
+        """Return the message of a number, or of an id's beginning; raises ``NotFoundError``."""
+        digits = wanted.strip("[]#")
+        if digits.isdecimal() and len(digits) < 8:
+            found = self._ids.get(int(digits))
+            if found is None:
+                raise NotFoundError(f"no message [{int(digits)}] on the screen")
+            return found
+        return self._room.message(wanted).id
+
+    def _find(self, message: MessageId) -> Message | None:
+        try:
+            return self._shown.get(message) or self._room.message(message)
+        except NotFoundError:
+            return None
+
+    def _number(self, message: Message) -> int:
+        self._last_number += 1
+        self._shown[message.id] = message
+        self._numbers[message.id] = self._last_number
+        self._ids[self._last_number] = message.id
+        if len(self._ids) > NUMBERS_MAX:
+            oldest = self._ids.pop(next(iter(self._ids)))
+            del self._numbers[oldest], self._shown[oldest]
+        return self._last_number
+
+
+def _late(is_late: bool) -> str:
+    return "(written earlier)" if is_late else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = [safe_name(name) for name in names[:3]]
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(shown) + more
