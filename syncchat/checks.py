@@ -28,6 +28,11 @@ def faults(db: Database, me: DeviceId) -> list[str]:
     return found
 
 
+def miscounts(db: Database, me: DeviceId) -> list[str]:
+    """Return where the kept digest or unread count is not what a recount gives."""
+    return [text for room in rooms.all_rooms(db) for text in _counts(db, room, me)]
+
+
 def rebuild(db: Database, me: DeviceId, *, now_ms: int) -> None:
     """Fold every room's view anew, each in one transaction."""
     for room in rooms.all_rooms(db):
@@ -35,13 +40,18 @@ def rebuild(db: Database, me: DeviceId, *, now_ms: int) -> None:
             refold_room(db, room, me=me, now_ms=now_ms)
 
 
-def _room(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
+def _counts(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
     found = []
     if rooms.digest(db, room.id) != view.recount_digest(db, room.id):
         found.append("the digest is not that of the rows; run 'syncchat doctor --rebuild'")
     kept, counted = history.unread_count(db, room.id), view.recount_unread(db, room.id, me=me)
     if kept != counted:
         found.append(f"{kept} messages are marked unread, {counted} are; rebuild")
+    return found
+
+
+def _room(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
+    found = _counts(db, room, me)
     for device, seq, reason in chains.quarantined(db, room.id):
         found.append(f"envelope {seq} of {device or 'an unknown device'} was set aside: {reason}")
     for chain in chains.all_chains(db, room.id):

@@ -44,7 +44,6 @@ from .trust.keys import SEED_BYTES, DeviceKeys
 from .trust.seal import ROOM_KEY_BYTES
 from .wire.invite import decode_invite
 
-EVENTS_AT_ONCE_MAX = 500
 _WATCH_SECONDS = 0.05
 _CONNECTION_EVENTS_MAX = 100
 
@@ -390,24 +389,13 @@ class Peer:
         ids = {row.id: row.room_id for row in rooms.all_rooms(self._db)}
         for room in history.changed_rooms(self._db, after, upto):
             yield RoomChanged(ids[room])
-        for changed in self._changed_messages(after, upto):
+        for changed in history.changed_messages(self._db, after, upto):
             message = handles[changed.room]._reading().one(changed.message)
             if message is not None:
                 kind = MessageAdded if changed.new else MessageChanged
                 yield kind(ids[changed.room], message)
         for moved in history.moved_reads(self._db, after, upto):
             yield ReadMoved(ids[moved.room], moved.member, moved.writer, ms_of(moved.upto))
-
-    def _changed_messages(self, after: int, upto: int) -> Iterator[history.Changed]:
-        last: tuple[int, str] = (after, "~")
-        while True:
-            part = history.changed_messages(
-                self._db, after, upto, beyond=last, limit=EVENTS_AT_ONCE_MAX
-            )
-            yield from part
-            if len(part) < EVENTS_AT_ONCE_MAX:
-                return
-            last = (part[-1].change, part[-1].message)
 
 
 def checked_name(name: str) -> str:

@@ -1,8 +1,9 @@
 """Acks: what the relay says of the own chain, and of others' progress on it.
 
 A stored envelope moves the own chain's acknowledged seq, and the cursor where it is the next one
-of the log: an Ack stands for the delivery to its own sender. A refusal for good parks the room's
-outbox with its reason; a refusal for now only sets back what counts as pushed.
+of the log: an Ack stands for the delivery to its own sender. A refusal for now only sets back what
+counts as pushed. A refusal for good parks the room's outbox with its reason, but only when the
+relay repeats it on the next connection: the first one may have been damaged on its way.
 """
 
 from __future__ import annotations
@@ -38,12 +39,16 @@ class Acks:
         items: tuple[tuple[ItemStatus, int], ...],
         *,
         now_ms: int,
-    ) -> bool:
-        """Store what became of pushed envelopes; tell whether the room's cursor moved."""
+    ) -> tuple[bool, str]:
+        """Store what became of pushed envelopes.
+
+        Returns whether the room's cursor moved, and a refusal to be asked about again, or "".
+        """
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         acked = 0
         places: dict[int, list[tuple[int, int]]] = {}
         moved = None
+        doubt = ""
         for raw, (status, seq) in zip(envelopes, items, strict=True):
             _, header = decode_envelope(raw)
             device = device_text(header.device)
@@ -54,13 +59,16 @@ class Acks:
                     acked = max(acked, header.seq)
                     places.setdefault(own.id, []).append((header.seq, seq))
             elif is_own:
-                self._not_stored(progress, header.seq, status, seq, now_ms=now_ms)
+                refusal = self._not_stored(progress, header.seq, status, seq, now_ms=now_ms)
+                if refusal and not doubt:
+                    doubt = self._refused(progress, device, header.seq, refusal, raw, now_ms=now_ms)
         with self._db.atomic(durable=False):
             lease.check(self._db, self._holder)
             for chain, found in places.items():
                 chains.set_relay_seqs(self._db, chain, found)
             if own is not None and acked > own.acked:
                 self._move_acked(own, acked)
+                chains.release(self._db, progress.row, own.device, own.acked + 1, acked)
             if moved is not None:
                 cursor, fingerprint = moved
                 rooms.set_position(
@@ -72,10 +80,10 @@ class Acks:
                 )
                 rooms.set_head(self._db, progress.row, cursor)
         if moved is None:
-            return False
+            return False, doubt
         progress.cursor = moved[0]
         progress.head = max(progress.head, progress.cursor)
-        return True
+        return True, doubt
 
     def set_acked(self, own: ChainRow, seq: int) -> None:
         """Store that the relay has the own chain up to ``seq``."""
@@ -137,8 +145,8 @@ class Acks:
 
     def _not_stored(
         self, progress: Progress, chain_seq: int, status: ItemStatus, seq: int, *, now_ms: int
-    ) -> None:
-        """Act on the relay's refusal of one own envelope."""
+    ) -> str:
+        """Act on one own envelope that was not stored; return the reason if it is for good."""
         match status:
             case ItemStatus.GAP:
                 progress.pushed = min(progress.pushed, seq)
@@ -146,12 +154,41 @@ class Acks:
                 progress.pushed = min(progress.pushed, chain_seq - 1)
                 progress.resume_at_ms = now_ms + FULL_PAUSE_MS
             case ItemStatus.CONFLICT:
-                self.block(
-                    progress,
+                return (
                     "another copy of this database has written in this room; use only one copy, "
-                    "and start the other with a new database",
+                    "and start the other with a new database"
                 )
             case ItemStatus.FORBIDDEN:
-                self.block(progress, "the relay does not let this device write here")
+                return "the relay does not let this device write here"
             case _:
-                self.block(progress, "the relay found the envelope invalid")
+                return "the relay found the envelope invalid"
+        return ""
+
+    def _refused(
+        self,
+        progress: Progress,
+        device: DeviceId,
+        chain_seq: int,
+        reason: str,
+        raw: bytes,
+        *,
+        now_ms: int,
+    ) -> str:
+        """Park the outbox if this was the relay's answer before; else return the reason."""
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            is_new = chains.quarantine(
+                self._db,
+                progress.row,
+                device,
+                chain_seq,
+                reason=reason,
+                raw=raw,
+                evidence=False,
+                log_seq=0,
+                now_ms=now_ms,
+            )
+        if is_new:
+            return reason
+        self.block(progress, reason)
+        return ""

@@ -37,7 +37,7 @@ from ..wire.codes import ItemStatus
 from ..wire.limits import ENVELOPES_PER_PUSH_MAX, FRAME_BYTES_MAX
 from .acks import Acks
 from .progress import Progress
-from .receiving import HoleInDelivery, Receiver
+from .receiving import Receiver
 from .sealing import Sealer
 from .state import ConnectionState, Phase
 from .volumes import Volumes
@@ -104,9 +104,13 @@ class Exchange:
         return ConnectionState(Phase.LIVE)
 
     def is_live(self, room: bytes) -> bool:
-        """Tell whether a room is caught up on this connection."""
+        """Tell whether a room is caught up on this connection, and the relay with the own chain."""
         progress = self._rooms.get(room)
-        return progress is not None and progress.is_live and self._session.is_ready
+        if progress is None or not progress.is_live or not self._session.is_ready:
+            return False
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        is_pushed = own is None or own.seq <= progress.pushed
+        return is_pushed and not self._session.pushes_of(room)
 
     def outgoing(self) -> list[bytes]:
         """Return the frames to send now."""
@@ -177,7 +181,8 @@ class Exchange:
                     self._chains_seen(self._rooms[room], heads)
                 case Refused() | Dead():
                     self.ended = event
-                    return
+            if self.ended is not None:
+                return
         self._pump()
 
     def _open_rooms(self) -> None:
@@ -197,15 +202,18 @@ class Exchange:
             progress = Progress(room.id, room.room_id)
             self._rooms[room.room_id] = progress
             if room.incarnation != self._incarnation:
-                room = self._start_over(room)
-                if acked or room.head:
-                    self._plan_refill(progress)
+                room = self._start_over(room, is_loss=bool(acked or room.head))
+            if rooms.owes_refill(self._db, room.id):
+                self._plan_refill(progress)
             progress.cursor = progress.head = room.cursor
             positions.append(Position(room.room_id, room.cursor, room.fingerprint, acked))
         self._session.open(self._incarnation, positions)
 
-    def _start_over(self, room: RoomRow) -> RoomRow:
-        """Read a room's log from its beginning, because it is another log than before."""
+    def _start_over(self, room: RoomRow, *, is_loss: bool) -> RoomRow:
+        """Read a room's log from its beginning, because it is another log than before.
+
+        ``is_loss`` keeps in mind that the relay lost something, until all that is here is there.
+        """
         with self._db.atomic(durable=False):
             lease.check(self._db, self._holder)
             rooms.set_position(
@@ -216,6 +224,8 @@ class Exchange:
                 fingerprint=NO_FINGERPRINT,
             )
             chains.forget_relay_seqs(self._db, room.id)
+            if is_loss:
+                rooms.set_refill(self._db, room.id, True)
         return rooms.load_room(self._db, room.id)
 
     def _room_opened(self, event: RoomOpened) -> None:
@@ -223,12 +233,13 @@ class Exchange:
         progress.is_open = True
         progress.head = event.head
         if event.after < progress.cursor:
-            self._start_over(rooms.load_room(self._db, progress.row))
+            self._start_over(rooms.load_room(self._db, progress.row), is_loss=True)
             progress.cursor = 0
             self._plan_refill(progress)
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         own_seq, acked = (0, 0) if own is None else (own.seq, own.acked)
         if event.own_seq < acked:
+            self._set_refill(progress, owes=True)
             self._plan_refill(progress)
         progress.relay_own_seq = event.own_seq
         progress.is_behind_itself = event.own_seq > own_seq
@@ -243,11 +254,12 @@ class Exchange:
             self._session.ask_cursors(event.room)
 
     def _delivered(self, progress: Progress, after: int, envelopes: tuple[bytes, ...]) -> None:
-        try:
-            room = self._receiver.apply(progress.row, after, envelopes)
-        except HoleInDelivery as exc:
-            self.ended = Dead(f"the relay left out a part of the log: {exc}")
-            self._session.say_bye()
+        if after != progress.cursor:
+            self._give_up(f"the relay's log goes from {progress.cursor} to {after + 1}")
+            return
+        room = self._receiver.apply(progress.row, after, envelopes)
+        if self._receiver.is_doubtful:
+            self._give_up("the relay delivered envelopes that do not hold; asking for them again")
             return
         progress.cursor = room.cursor
         progress.head = max(progress.head, room.cursor)
@@ -256,16 +268,23 @@ class Exchange:
         self._plan_applied(progress)
 
     def _caught_up(self, progress: Progress, head: int) -> None:
-        progress.head = head
-        progress.is_live = progress.cursor >= head
         if progress.is_behind_itself:
             self._check_own(progress)
-        if progress.is_behind_itself and progress.is_live:
-            self._acks.block(
-                progress,
-                "the relay says that this device wrote more than it shows; run 'syncchat doctor'",
+        if head != progress.cursor or progress.is_behind_itself:
+            self._give_up(
+                "the relay says that all was delivered, but it was not: "
+                f"log {progress.cursor} of {head}"
+                + (", own chain incomplete" if progress.is_behind_itself else "")
             )
+            return
+        progress.head = head
+        progress.is_live = True
         self._dirty.add(progress.room)
+
+    def _give_up(self, reason: str) -> None:
+        """End this connection: the next one starts from what is known for sure."""
+        self.ended = Dead(reason)
+        self._session.say_bye()
 
     def _check_own(self, progress: Progress) -> None:
         """See whether the own chain, restored from an old copy, is complete again."""
@@ -282,7 +301,12 @@ class Exchange:
         items: tuple[tuple[ItemStatus, int], ...],
     ) -> None:
         self._dirty.add(progress.room)
-        if self._acks.take(progress, self._incarnation, envelopes, items, now_ms=self._now()):
+        moved, doubt = self._acks.take(
+            progress, self._incarnation, envelopes, items, now_ms=self._now()
+        )
+        if doubt:
+            self._give_up(f"{doubt}; asking again")
+        elif moved:
             self._plan_applied(progress)
 
     def _plan_applied(self, progress: Progress) -> None:
@@ -296,12 +320,24 @@ class Exchange:
             low, high = REFILL_AFTER_MS
             progress.refill_at_ms = self._now() + round(self._random.uniform(low, high))
 
+    def _set_refill(self, progress: Progress, *, owes: bool) -> None:
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            rooms.set_refill(self._db, progress.row, owes)
+
     def _chains_seen(self, progress: Progress, heads: dict[DeviceId, int]) -> None:
         progress.refills = [
             (chain.id, heads.get(chain.device, 0), chain.seq)
             for chain in chains.all_chains(self._db, progress.row)
             if chain.device != self._keys.device and heads.get(chain.device, 0) < chain.seq
         ]
+        if not progress.refills:
+            self._set_refill(progress, owes=False)
+        elif progress.refills == progress.refilled:  # it takes no more: leave it to another time
+            progress.refills = []
+        else:
+            progress.refilled = list(progress.refills)
+            self._plan_refill(progress)  # and look whether all has arrived
         self._dirty.add(progress.room)
 
     # Sending
@@ -316,7 +352,8 @@ class Exchange:
                     progress.applied = progress.cursor
                     self._session.applied(progress.room, progress.cursor)
             if progress.refill_at_ms is not None and now >= progress.refill_at_ms:
-                if progress.is_live:
+                is_quiet = not progress.refills and not self._session.pushes_of(progress.room)
+                if progress.is_live and is_quiet:
                     progress.refill_at_ms = None
                     self._session.ask_chains(progress.room)
                 else:

@@ -11,7 +11,8 @@ class Progress:
 
     ``pushed`` is the chain seq up to which the own chain is at the relay or on its way there,
     ``relay_own_seq`` how much of it the relay had when the room was opened. Times are monotonic
-    ms. ``refills`` are (chain row, after, upto) of others' chains that the relay lost.
+    ms. ``refills`` are (chain row, after, upto) of others' chains that the relay lost,
+    ``refilled`` those of the round before.
     """
 
     row: int
@@ -29,3 +30,4 @@ class Progress:
     resume_at_ms: int = 0
     refill_at_ms: int | None = None
     refills: list[tuple[int, int, int]] = field(default_factory=list)
+    refilled: list[tuple[int, int, int]] = field(default_factory=list)

@@ -5,7 +5,9 @@ bodies are opened, read strictly and folded; rows, chain heads, the cursor and t
 fingerprint are committed together, so a crash replays from the cursor. What does not fit is set
 aside alone with its reason, and nothing else waits for it:
 
-* bytes that are no envelope, or whose signature fails: quarantined; the chain goes on without;
+* bytes that are no envelope, or whose signature fails: quarantined; the chain goes on without.
+  At first sight the cursor stays where it was, so that the relay is asked again: what was only
+  damaged on its way comes whole then, and what comes just the same is passed over;
 * an envelope ahead of its chain: quarantined as a gap, and taken up when the gap closes;
 * a signed envelope with an unreadable body: kept, and its chain is read no further;
 * a second signed envelope at one place: kept as evidence, and its chain is read no further.
@@ -73,10 +75,12 @@ class Receiver:
         self._me = me
         self._clock = clock
         self._holder = holder
+        self.is_doubtful = False
 
     def apply(self, room: int, after: int, envelopes: tuple[bytes, ...]) -> RoomRow:
         """Apply envelopes at ``after`` + 1 and on of a room's log; return the room as it is then.
 
+        Afterwards ``is_doubtful`` tells whether some did not hold and should be asked for again.
         Raises ``HoleInDelivery``, ``LeaseLost`` or the ``StorageError`` family; then nothing of
         the batch was stored.
         """
@@ -89,6 +93,9 @@ class Receiver:
                 fresh = envelopes[row.cursor - after :]
                 batch = _Batch(self._db, self._volumes, row, self._clock.now_ms(), self._me)
                 fingerprint = batch.take(fresh, first_seq=row.cursor + 1)
+                self.is_doubtful = batch.is_doubtful
+                if batch.is_doubtful:
+                    return row
                 cursor = row.cursor + len(fresh)
                 rooms.set_position(
                     self._db,
@@ -125,6 +132,8 @@ class _Batch:
         self._view = ViewBatch(db, room.id, me=me)
         self._latest = Stamp("")
         self._first_seq = 0
+        self._set_aside: set[int] = set()
+        self.is_doubtful = False
 
     def take(self, envelopes: tuple[bytes, ...], *, first_seq: int) -> bytes:
         """Apply envelopes and return the log's new fingerprint."""
@@ -136,13 +145,16 @@ class _Batch:
                 envelope, header = decode_envelope(raw)
             except DecodeError as exc:
                 logged[position] = hashlib.blake2b(raw, digest_size=links.LINK_BYTES).digest()
-                self._quarantine("", 0, str(exc), raw)
+                self._quarantine("", 0, str(exc), raw, position)
                 continue
             item = _Item(position, envelope, header, raw)
             by_device.setdefault(device_text(header.device), []).append(item)
         for device, items in by_device.items():
             self._take_chain(device, items, logged)
         self._view.flush()
+        if not self.is_doubtful:
+            last_seq = first_seq + len(envelopes) - 1
+            chains.release_log(self._db, self._room.id, first_seq, last_seq, but=self._set_aside)
         if self._latest:
             rooms.observe_stamp(self._db, self._latest, self._now_ms)
         fingerprint = self._room.fingerprint
@@ -169,7 +181,7 @@ class _Batch:
             elif item.header.seq < expected:
                 logged[item.position] = self._take_known(part, item, head_seq)
             else:
-                self._quarantine(device, item.header.seq, GAP, item.raw)
+                self._quarantine(device, item.header.seq, GAP, item.raw, item.position)
                 logged[item.position] = _stand_in(item.raw)
         if part.run:
             self._extend(part, logged)
@@ -194,10 +206,10 @@ class _Batch:
         try:
             verify(part.row.key, links.signed_text(link), item.envelope.signature)
         except SignatureInvalid as exc:
-            self._quarantine(part.device, seq, str(exc), item.raw)
+            self._quarantine(part.device, seq, str(exc), item.raw, item.position)
         else:
             reason = f"the device wrote two different envelopes at {seq}"
-            self._quarantine(part.device, seq, reason, item.raw)
+            self._quarantine(part.device, seq, reason, item.raw, item.position, evidence=True)
             chains.freeze(self._db, part.row.id, reason)
         return link
 
@@ -211,9 +223,9 @@ class _Batch:
             logged[item.position] = _stand_in(item.raw)
         if fault is not None:
             bad, *behind = part.run[len(heads) :]
-            self._quarantine(device, bad.header.seq, str(fault), bad.raw)
+            self._quarantine(device, bad.header.seq, str(fault), bad.raw, bad.position)
             for item in behind:
-                self._quarantine(device, item.header.seq, GAP, item.raw)
+                self._quarantine(device, item.header.seq, GAP, item.raw, item.position)
         if not heads:
             return
         if row is None:
@@ -243,7 +255,6 @@ class _Batch:
             if found is None:
                 return
             item, heads = found
-            chains.release(self._db, self._room.id, part.device, [item.header.seq])
             row = self._store(row, [item], heads)
 
     def _store(self, row: ChainRow, run: list[_Item], heads: list[links.ChainHead]) -> ChainRow:
@@ -259,7 +270,9 @@ class _Batch:
                 except (DecodeError, TrustError) as exc:
                     frozen = f"envelope {item.header.seq} cannot be read: {exc}"
                     chains.freeze(self._db, row.id, frozen)
-                    self._quarantine(row.device, item.header.seq, frozen, item.raw)
+                    self._quarantine(
+                        row.device, item.header.seq, frozen, item.raw, item.position, evidence=True
+                    )
                 else:
                     if own:
                         self._meet_own(changes)
@@ -276,6 +289,7 @@ class _Batch:
             )
             link = head.link
         chains.add_envelopes(self._db, row.id, stored)
+        chains.release(self._db, self._room.id, row.device, row.seq + 1, heads[-1].seq)
         reading.save()
         chains.advance(
             self._db, row.id, heads[-1], last_stamp=reading.last_stamp, volume=reading.volume
@@ -338,10 +352,29 @@ class _Batch:
             self._view.flush()
         reading.save()
 
-    def _quarantine(self, device: str, seq: int, reason: str, raw: bytes) -> None:
-        chains.quarantine(
-            self._db, self._room.id, device, seq, reason=reason, raw=raw, now_ms=self._now_ms
+    def _quarantine(
+        self,
+        device: str,
+        seq: int,
+        reason: str,
+        raw: bytes,
+        position: int,
+        *,
+        evidence: bool = False,
+    ) -> None:
+        self._set_aside.add(self._first_seq + position)
+        is_new = chains.quarantine(
+            self._db,
+            self._room.id,
+            device,
+            seq,
+            reason=reason,
+            raw=raw,
+            evidence=evidence,
+            log_seq=self._first_seq + position,
+            now_ms=self._now_ms,
         )
+        self.is_doubtful |= is_new and not evidence
 
 
 def _stand_in(raw: bytes) -> bytes:

@@ -256,16 +256,31 @@ def volume_numbers(db: Database, chain: int) -> list[int]:
 
 
 def quarantine(
-    db: Database, room: int, device: str, seq: int, *, reason: str, raw: bytes, now_ms: int
-) -> None:
-    """Keep an envelope that was refused, with the reason, within bounds."""
+    db: Database,
+    room: int,
+    device: str,
+    seq: int,
+    *,
+    reason: str,
+    raw: bytes,
+    evidence: bool,
+    log_seq: int,
+    now_ms: int,
+) -> bool:
+    """Keep an envelope that was refused, with the reason, within bounds; tell whether it is new.
+
+    ``evidence`` is for what its device surely signed; it stays. The rest may have been damaged on
+    its way, and goes when its place in the chain, or in the relay's log, is filled.
+    """
     (kept,) = db.execute("select count(*) from quarantine where room = ?", (room,)).fetchone()
-    if kept < QUARANTINE_ROWS_MAX:
-        db.execute(
-            "insert into quarantine (room, device, seq, reason, raw, at_ms) "
-            "values (?, ?, ?, ?, ?, ?) on conflict do nothing",
-            (room, device, seq, reason, raw, now_ms),
-        )
+    if kept >= QUARANTINE_ROWS_MAX:
+        return False
+    added = db.execute(
+        "insert into quarantine (room, device, seq, reason, evidence, log_seq, raw, at_ms) "
+        "values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+        (room, device, seq, reason, evidence, log_seq, raw, now_ms),
+    )
+    return added.rowcount > 0
 
 
 def quarantined(db: Database, room: int) -> list[tuple[str, int, str]]:
@@ -283,18 +298,31 @@ def waiting_after(db: Database, room: int, device: str, seq: int) -> list[bytes]
     return [
         bytes(raw)
         for (raw,) in db.rows(
-            "select raw from quarantine where room = ? and device = ? and seq > ? order by seq",
+            "select raw from quarantine where room = ? and device = ? and seq > ? "
+            "and evidence = 0 order by seq",
             (room, device, seq),
         )
     ]
 
 
-def release(db: Database, room: int, device: str, seqs: Sequence[int]) -> None:
-    """Drop quarantined envelopes whose place in the chain is now filled."""
-    db.executemany(
-        "delete from quarantine where room = ? and device = ? and seq = ? and reason = 'gap'",
-        [(room, device, seq) for seq in seqs],
+def release(db: Database, room: int, device: str, first: int, last: int) -> None:
+    """Drop what was quarantined at places of a chain that are filled now."""
+    db.execute(
+        "delete from quarantine where room = ? and device = ? and seq between ? and ? "
+        "and evidence = 0",
+        (room, device, first, last),
     )
+
+
+def release_log(db: Database, room: int, first: int, last: int, *, but: set[int]) -> None:
+    """Drop what was quarantined at places of the relay's log that are filled now."""
+    for row, log_seq in db.rows(
+        "select id, log_seq from quarantine where room = ? and evidence = 0 "
+        "and log_seq between ? and ?",
+        (room, first, last),
+    ):
+        if log_seq not in but:
+            db.execute("delete from quarantine where id = ?", (row,))
 
 
 def _chain(row: tuple[Any, ...]) -> ChainRow:

@@ -36,7 +36,6 @@ class Changed:
     room: int
     message: MessageId
     new: bool
-    change: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,20 +250,18 @@ def last_stamps(db: Database, room: int, upto: MessageId | None) -> dict[DeviceI
     return latest
 
 
-def changed_messages(
-    db: Database, after: int, upto: int, *, beyond: tuple[int, str], limit: int
-) -> list[Changed]:
+def changed_messages(db: Database, after: int, upto: int) -> list[Changed]:
     """Return messages changed after one change number, up to another, oldest change first.
 
-    ``beyond`` is the (change, message) of the last one that was returned before.
+    All at once: a message that changes again while a slow reader is at it moves to a later
+    number, and must be told as new all the same.
     """
     return [
-        Changed(room, message, added > after, change)
-        for room, message, added, change in db.rows(
-            "select room, message, added, change from message "
-            "where change >= ? and change <= ? and (change, message) > (?, ?) "
-            "order by change, message limit ?",
-            (beyond[0], upto, *beyond, limit),
+        Changed(room, message, added > after)
+        for room, message, added in db.rows(
+            "select room, message, added from message where change > ? and change <= ? "
+            "order by change, message",
+            (after, upto),
         )
     ]
 

@@ -188,6 +188,17 @@ def set_head(db: Database, room: int, head: int) -> None:
     db.execute("update room set head = ? where id = ? and head <> ?", (head, room, head))
 
 
+def owes_refill(db: Database, room: int) -> bool:
+    """Tell whether the relay may lack envelopes that are here, others' included."""
+    (owes,) = db.execute("select refill from room where id = ?", (room,)).fetchone()
+    return bool(owes)
+
+
+def set_refill(db: Database, room: int, owes: bool) -> None:
+    """Store whether the relay may lack envelopes that are here."""
+    db.execute("update room set refill = ? where id = ?", (owes, room))
+
+
 def digest(db: Database, room: int) -> bytes:
     """Return the room's digest as kept."""
     (found,) = db.execute("select digest from room where id = ?", (room,)).fetchone()

@@ -42,6 +42,7 @@ create table room (
     fingerprint blob not null,
     head integer not null,
     change integer not null,
+    refill integer not null default 0,
     joined_ms integer not null
 ) strict;
 
@@ -93,6 +94,8 @@ create table quarantine (
     device text not null,
     seq integer not null,
     reason text not null,
+    evidence integer not null,
+    log_seq integer not null,
     raw blob not null,
     at_ms integer not null,
     unique (room, device, seq, reason, raw)

@@ -1,0 +1,111 @@
+"""Simulated disks: what of a peer's database survives which accident.
+
+A database lives in memory and leaves an image of itself at every commit. A killed process finds
+the latest image; a power cut may fall back to any image since the last commit that promised to
+be durable. A crash can be set for any commit to come, just before it or just after it.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import DiskFull
+from ..storage.database import Database
+
+_UNSYNCED_MAX = 32
+_PAGE_BYTES = 1024
+
+
+class SimCrash(BaseException):
+    """The simulated process dies here; ``committed`` tells whether the commit took place."""
+
+    def __init__(self, *, committed: bool) -> None:
+        super().__init__("simulated crash")
+        self.committed = committed
+
+
+@dataclass(slots=True)
+class SimDisk:
+    """Is one machine's disk."""
+
+    durable: bytes = field(repr=False, default=b"")
+    unsynced: list[bytes] = field(repr=False, default_factory=list)
+    is_full: bool = False
+    crash_in: int | None = None
+    crash_committed: bool = False
+    commits: int = 0
+
+    def latest(self) -> bytes:
+        """Return what a restarted process finds."""
+        return self.unsynced[-1] if self.unsynced else self.durable
+
+    def after_power_cut(self, pick: int) -> bytes:
+        """Return one of the states that a power cut can leave."""
+        images = [self.durable, *self.unsynced]
+        return images[pick % len(images)]
+
+    def load(self, image: bytes) -> None:
+        """Make ``image`` the disk's content."""
+        self.durable, self.unsynced = image, []
+        self.crash_in, self.is_full = None, False
+
+    def keep(self, image: bytes, *, durable: bool) -> None:
+        """Take the image that a commit left."""
+        if durable:
+            self.durable, self.unsynced = image, []
+        else:
+            self.unsynced.append(image)
+            if len(self.unsynced) > _UNSYNCED_MAX:
+                self.durable = self.unsynced.pop(0)
+
+
+class SimDatabase(Database):
+    """Is a peer's database on a simulated disk."""
+
+    def __init__(self, disk: SimDisk, name: str) -> None:
+        self._disk = disk
+        super().__init__(Path(name))
+
+    def _connect(self) -> sqlite3.Connection:
+        conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
+        conn.deserialize(self._disk.latest() or _empty_image())
+        return conn
+
+    def _commit(self, *, durable: bool) -> None:
+        disk = self._disk
+        disk.commits += 1
+        is_crash = False
+        if disk.crash_in is not None:
+            disk.crash_in -= 1
+            is_crash = disk.crash_in < 0
+        if is_crash and not disk.crash_committed:
+            raise SimCrash(committed=False)
+        if disk.is_full:
+            raise DiskFull(f"no space left for {self.path}; free some, nothing was lost")
+        self._conn.execute("commit")
+        disk.keep(self._conn.serialize(), durable=durable)
+        if is_crash:
+            raise SimCrash(committed=True)
+
+
+@functools.cache
+def _empty_image() -> bytes:
+    """Return the image of a new database, made by the real migrations once."""
+
+    class Blank(Database):
+        def _connect(self) -> sqlite3.Connection:
+            conn = sqlite3.connect(":memory:", isolation_level=None)
+            conn.execute(f"pragma page_size = {_PAGE_BYTES}")
+            return conn
+
+        def image(self) -> bytes:
+            return self._conn.serialize()
+
+    blank = Blank(Path("blank"))
+    try:
+        return blank.image()
+    finally:
+        blank.close()

@@ -1,0 +1,227 @@
+"""The oracle: what a room must show, given who wrote what, without any of the engine.
+
+It knows no clocks, journals or envelopes: a list of what people did, in the order in which each
+of them did it. What was done on a machine whose old backup was put back later is uncertain: it
+may have reached the others before, or be gone; but it must be the same for everyone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Divergence(AssertionError):
+    """A peer does not show what it must; the text says what."""
+
+
+class Seen(NamedTuple):
+    """Is one message as some peer shows it, in words that need no engine."""
+
+    id: str
+    author: str
+    text: str
+    deleted: bool
+    reply_to: str | None
+    reactions: frozenset[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class _Deed(Generic[T]):
+    """Is one thing that somebody did; ``number`` orders all deeds."""
+
+    number: int
+    by: str
+    value: T
+    is_certain: bool = True
+
+
+def _allowed(deeds: Iterable[_Deed[T]], start: set[T]) -> set[T]:
+    """Return the values that a sequence of deeds can leave: the last certain one, or one of the
+    uncertain ones after it."""
+    allowed = start
+    for deed in deeds:
+        allowed = {deed.value} if deed.is_certain else allowed | {deed.value}
+    return allowed
+
+
+@dataclass(slots=True)
+class _Message:
+    token: str
+    written: _Deed[str]
+    reply_to: str | None
+    edits: list[_Deed[str]] = field(default_factory=list)
+    deletes: list[_Deed[bool]] = field(default_factory=list)
+    reactions: dict[tuple[str, str], list[_Deed[bool]]] = field(default_factory=dict)
+    may_repeat: bool = False
+
+    def texts(self) -> set[str]:
+        return _allowed(self.edits, {self.written.value})
+
+    def is_surely_deleted(self) -> bool:
+        return any(deed.is_certain for deed in self.deletes)
+
+
+class Oracle:
+    """Remembers everything that people did, and judges what a peer shows."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, _Message] = {}
+        self._reads: dict[str, dict[str, _Deed[bool]]] = {}
+        self._titles: list[_Deed[str]] = []
+        self._deeds: list[_Deed[str] | _Deed[bool]] = []
+        self.canaries: list[str] = []
+
+    @property
+    def number(self) -> int:
+        """Return how many deeds there were."""
+        return len(self._deeds)
+
+    def next_token(self) -> str:
+        """Return a word that no message has begun with yet."""
+        return f"m{len(self._messages)}"
+
+    # What people do
+
+    def wrote(self, by: str, token: str, text: str, *, reply_to: str | None = None) -> None:
+        """Note a message; ``token`` is its first word, ``reply_to`` another's token."""
+        self._messages[token] = _Message(token, self._did(by, text), reply_to)
+
+    def edited(self, by: str, token: str, text: str) -> None:
+        """Note that the author changed a message's text."""
+        self._messages[token].edits.append(self._did(by, text))
+
+    def deleted(self, by: str, token: str) -> None:
+        """Note that the author deleted a message."""
+        self._messages[token].deletes.append(self._did(by, True))
+
+    def reacted(self, by: str, token: str, emoji: str, *, on: bool) -> None:
+        """Note a reaction, or that it was taken back."""
+        deeds = self._messages[token].reactions.setdefault((by, emoji), [])
+        deeds.append(self._did(by, on))
+
+    def read(self, by: str, tokens: Iterable[str]) -> None:
+        """Note that somebody marked these messages as read."""
+        seen = self._reads.setdefault(by, {})
+        for token in tokens:
+            if token not in seen or not seen[token].is_certain:
+                seen[token] = self._did(by, True)
+
+    def titled(self, by: str, title: str) -> None:
+        """Note a new title of the room."""
+        self._titles.append(self._did(by, title))
+
+    def restored(self, by: str, since: int) -> None:
+        """Note that a machine's database is again what it was after deed ``since``."""
+        for deed in self._deeds[since:]:
+            if deed.by == by:
+                deed.is_certain = False
+        for message in self._messages.values():
+            if message.written.by == by and any(not deed.is_certain for deed in message.edits):
+                message.may_repeat = True
+
+    def _did(self, by: str, value: T) -> _Deed[T]:
+        deed = _Deed(len(self._deeds), by, value)
+        self._deeds.append(deed)  # type: ignore[arg-type]
+        return deed
+
+    # What a peer shows
+
+    def check_own(self, name: str, seen: list[Seen]) -> None:
+        """Raise ``Divergence`` unless a peer shows all that its person surely wrote."""
+        tokens = {_token(message.text) for message in seen if not message.deleted}
+        for message in self._messages.values():
+            sure = message.written.is_certain and not message.deletes
+            if message.written.by == name and sure and message.token not in tokens:
+                raise Divergence(f"{name} does not show its own message {message.token}")
+        self._check_once(name, seen)
+
+    def check(self, name: str, seen: list[Seen]) -> None:
+        """Raise ``Divergence`` unless a peer shows exactly what everybody wrote."""
+        self._check_once(name, seen)
+        shown = {_token(message.text): message for message in seen if not message.deleted}
+        for message in self._messages.values():
+            found = shown.get(message.token)
+            if found is None:
+                if message.written.is_certain and not message.deletes:
+                    raise Divergence(f"{name} does not show {message.token}")
+                continue
+            if message.is_surely_deleted():
+                raise Divergence(f"{name} shows {message.token}, which was deleted")
+            self._check_one(name, message, found, shown)
+        self._check_order(name, seen)
+
+    def check_unread(self, name: str, seen: list[Seen], unread: int) -> None:
+        """Raise ``Divergence`` unless as many messages are unread as the person left unread."""
+        least = most = 0
+        marked = self._reads.get(name, {})
+        for message in seen:
+            if message.deleted or message.author == name:
+                continue
+            deed = marked.get(_token(message.text))
+            most += deed is None or not deed.is_certain
+            least += deed is None
+        if not least <= unread <= most:
+            raise Divergence(f"{name} counts {unread} unread, not {least} to {most}")
+
+    def check_title(self, name: str, title: str) -> None:
+        """Raise ``Divergence`` unless the title is one that somebody gave last."""
+        last: dict[str, set[str]] = {}
+        for deed in self._titles:
+            before = last.get(deed.by, set())
+            last[deed.by] = {deed.value} if deed.is_certain else before | {deed.value}
+        if last and title not in set().union(*last.values()):
+            raise Divergence(f"{name} shows the title {title!r}, which nobody gave last")
+
+    def _check_once(self, name: str, seen: list[Seen]) -> None:
+        counts = Counter(_token(message.text) for message in seen if not message.deleted)
+        for token, count in counts.items():
+            if token not in self._messages:
+                raise Divergence(f"{name} shows {token!r}, which nobody wrote")
+            if count > 1 and not self._messages[token].may_repeat:
+                raise Divergence(f"{name} shows {token} {count} times")
+        if len({message.id for message in seen}) != len(seen):
+            raise Divergence(f"{name} shows one id twice")
+
+    def _check_one(self, name: str, message: _Message, found: Seen, shown: dict[str, Seen]) -> None:
+        if found.text not in message.texts() and not message.may_repeat:
+            raise Divergence(
+                f"{name} shows {found.text!r}, not {' or '.join(sorted(message.texts()))!r}"
+            )
+        if found.author != message.written.by:
+            raise Divergence(f"{name} shows {message.token} as by {found.author}")
+        target = None if message.reply_to is None else shown.get(message.reply_to)
+        if (message.reply_to is None) != (found.reply_to is None) or (
+            target is not None
+            and found.reply_to != target.id
+            and not self._messages[_token(target.text)].may_repeat
+        ):
+            raise Divergence(f"{name} shows {message.token} as an answer to something else")
+        if message.may_repeat:
+            return
+        for (by, emoji), deeds in message.reactions.items():
+            if ((by, emoji) in found.reactions) not in _allowed(deeds, {False}):
+                raise Divergence(f"{name} shows the reaction of {by} to {message.token} wrongly")
+        for place in found.reactions:
+            if place not in message.reactions:
+                raise Divergence(f"{name} shows a reaction to {message.token} that nobody made")
+
+    def _check_order(self, name: str, seen: list[Seen]) -> None:
+        last: dict[str, int] = {}
+        for message in seen:
+            if message.deleted:
+                continue
+            known = self._messages[_token(message.text)]
+            if not known.written.is_certain or known.may_repeat:
+                continue
+            if known.written.number < last.get(message.author, -1):
+                raise Divergence(f"{name} shows {message.author}'s messages out of order")
+            last[message.author] = known.written.number
+
+
+def _token(text: str) -> str:
+    return text.split(" ", 1)[0]

@@ -1,0 +1,185 @@
+"""A simulated relay: the real hub over the real log, on virtual time.
+
+``lie`` is where a dishonest relay differs from an honest one (see ``liar``).
+"""
+
+from __future__ import annotations
+
+import copy
+
+from syncchat_relay.config import Config
+from syncchat_relay.effects import (
+    Append,
+    Close,
+    Effect,
+    Pause,
+    SaveCursors,
+    Send,
+    perform,
+    perform_appends,
+)
+from syncchat_relay.hub import Hub
+from syncchat_relay.log.memory import MemoryLog
+
+from .loop import Loop
+from .network import SimLink
+from .ports import SeededRandom
+
+HOST = "relay.sim"
+URL = f"ws://{HOST}"
+FLUSH_MS = 3
+TICK_MS = 500
+DRAIN_MS = 5
+
+
+class SimRelay:
+    """Is one relay; it can be killed, restarted, wiped and rolled back."""
+
+    def __init__(self, loop: Loop, random: SeededRandom) -> None:
+        self._loop = loop
+        self._random = random
+        self._config = Config(names=(HOST,))
+        self.log = MemoryLog(random=random)
+        self.is_up = False
+        self._hub: Hub | None = None
+        self._links: dict[int, SimLink] = {}
+        self._numbers: dict[SimLink, int] = {}
+        self._next_number = 1
+        self._appends: list[Append] = []
+        self._is_flush_due = False
+        self._life = 0
+        self._images: list[MemoryLog] = []
+        self.start()
+
+    def start(self) -> None:
+        """Start the relay process on the log that is there."""
+        if self.is_up:
+            return
+        self.is_up = True
+        self._life += 1
+        self._hub = Hub(incarnation=self.log.incarnation, config=self._config, random=self._random)
+        self._tick(self._life)
+
+    def kill(self) -> None:
+        """Kill the process: what waits for a commit may be committed or not, but is not acked."""
+        if not self.is_up:
+            return
+        if self._appends and self._random.chance(0.5):
+            perform_appends(self.log, self._appends)
+        self.is_up = False
+        self._hub = None
+        self._appends.clear()
+        links, self._links, self._numbers = list(self._links.values()), {}, {}
+        for link in links:
+            link.cut()
+
+    def wipe(self) -> None:
+        """Lose everything, and start with an empty log."""
+        self.kill()
+        self.log = MemoryLog(random=self._random)
+        self._images.clear()
+
+    def keep_image(self) -> None:
+        """Take a copy of the log, for ``roll_back``."""
+        self._images.append(copy.deepcopy(self.log))
+
+    def roll_back(self) -> bool:
+        """Go back to the last copy of the log; tell whether there was one."""
+        self.kill()
+        if not self._images:
+            return False
+        self.log = self._images.pop()
+        return True
+
+    def accept(self, link: SimLink) -> None:
+        """Take a new connection."""
+        if self._hub is None:
+            link.cut()
+            return
+        number, self._next_number = self._next_number, self._next_number + 1
+        self._links[number] = link
+        self._numbers[link] = number
+        self._perform(self._hub.connected(number, self._loop.now_ms))
+
+    def receive(self, link: SimLink, raw: bytes) -> None:
+        """Take a frame from a connection."""
+        number = self._numbers.get(link)
+        if self._hub is not None and number is not None:
+            self._perform(self._hub.receive(number, raw, self._loop.now_ms))
+
+    def lost(self, link: SimLink) -> None:
+        """Notice that a connection has ended."""
+        number = self._numbers.pop(link, None)
+        if self._hub is not None and number is not None:
+            del self._links[number]
+            self._perform(self._hub.lost(number))
+
+    def stored_bytes(self) -> bytes:
+        """Return all that the relay holds, to look for what must not be in it."""
+        return b"".join(b"".join(room.envelopes) for room in self.log._rooms.values())
+
+    def lie(self, link: SimLink, raw: bytes) -> list[bytes]:
+        """Return the frames that are really sent for one that should be."""
+        return [raw]
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(conns, raw):
+                    self._send(conns, raw)
+                case Close(conn):
+                    link = self._links.pop(conn, None)
+                    if link is not None:
+                        self._numbers.pop(link, None)
+                        link.cut()
+                case Pause():
+                    pass
+                case Append():
+                    self._appends.append(effect)
+                    if not self._is_flush_due:
+                        self._is_flush_due = True
+                        self._later(FLUSH_MS, self._flush)
+                case SaveCursors():
+                    perform(self.log, effect)
+                case _:
+                    answer = perform(self.log, effect)
+                    if answer is not None:
+                        self._later(1, lambda answer=answer: self._answer([answer]))
+
+    def _send(self, conns: tuple[int, ...], raw: bytes) -> None:
+        for conn in conns:
+            link = self._links.get(conn)
+            if link is None:
+                continue
+            for frame in self.lie(link, raw):
+                link.send_down(frame)
+            self._later(DRAIN_MS, lambda conn=conn: self._drained(conn, len(raw)))
+
+    def _drained(self, conn: int, size: int) -> None:
+        if self._hub is not None:
+            self._perform(self._hub.sent(conn, size))
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        appends, self._appends = self._appends, []
+        if appends:
+            self._answer(list(perform_appends(self.log, appends)))
+
+    def _answer(self, answers: list) -> None:  # type: ignore[type-arg]
+        if self._hub is not None:
+            self._perform(self._hub.done(answers))
+
+    def _later(self, delay_ms: int, callback) -> None:  # type: ignore[no-untyped-def]
+        life = self._life
+
+        def run() -> None:
+            if self.is_up and self._life == life:
+                callback()
+
+        self._loop.after(delay_ms, run)
+
+    def _tick(self, life: int) -> None:
+        if self._hub is None or self._life != life:
+            return
+        self._perform(self._hub.tick(self._loop.now_ms))
+        self._loop.after(TICK_MS, lambda: self._tick(life))
