@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -76,7 +76,7 @@ def assert_same(peers: Sequence[Peer], expected: Sequence[str]) -> None:
 
     ``expected`` is in any order. Also the view folded anew must show the same.
     """
-    digests = set()
+    digests: set[str] = set()
     for peer in peers:
         (room, *_) = peer.rooms()
         assert sorted(texts(room)) == sorted(expected), peer.name
@@ -131,7 +131,8 @@ class Process:
         trace: TracebackType | None,
     ) -> None:
         self.kill()
-        assert self._child.stdout is not None and self._child.stdin is not None
+        assert self._child.stdout is not None
+        assert self._child.stdin is not None
         self._child.stdout.close()
         with suppress(BrokenPipeError):
             self._child.stdin.close()
@@ -183,7 +184,15 @@ class RelayProcess(Process):
     ) -> None:
         """``code`` is run in the process before the relay starts."""
         start = code + "\nfrom syncchat_relay.cli import main\nmain()"
-        options = ["--data-dir", data_dir, "--port", str(port), "--json", "--log-level", "debug"]
+        options = [
+            "--data-dir",
+            str(data_dir),
+            "--port",
+            str(port),
+            "--json",
+            "--log-level",
+            "debug",
+        ]
         super().__init__(["-c", start, *options], folder=data_dir.parent, name=name)
         said = self.line()
         assert said, self.error_text()
@@ -199,3 +208,12 @@ def running_relay(
     relay = RelayProcess(data_dir, port=port, name=name, code=code)
     with relay:
         yield relay
+
+
+@asynccontextmanager
+async def all_online(peers: Sequence[Peer]) -> AsyncIterator[None]:
+    """Have all peers online for the length of the block."""
+    async with AsyncExitStack() as stack:
+        for peer in peers:
+            await stack.enter_async_context(peer.online())
+        yield
