@@ -309,6 +309,9 @@ class _Batch:
             op = outbox.find(self._db, self._room.id, change.root, change.key)
             if op is not None and (op.at, op.raw) == (change.at, change.raw):
                 outbox.drop(self._db, self._room.id, change.root, change.key)
+            if change.root is Root.DELETES:  # a deletion is final, and written once
+                outbox.drop(self._db, self._room.id, Root.DELETES, change.key)
+                outbox.drop(self._db, self._room.id, Root.EDITS, change.key)
 
     def _follow_own(self, row: ChainRow, seq: int, last_stamp: Stamp) -> None:
         """Go on after what a former life of this database wrote: clock, stamps, documents."""
@@ -319,7 +322,7 @@ class _Batch:
         if not pending or pending[0].at > last_stamp:
             return
         for op in outbox.pending(self._db, self._room.id, limit=2**31):
-            if op.root is Root.MESSAGES:
+            if op.root is Root.MESSAGES and op.raw is not None:
                 self._view.withdraw(message_id(Stamp(op.key), self._me))
         self._view.flush()
         outbox.restamp(

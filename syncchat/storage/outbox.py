@@ -91,20 +91,21 @@ def rooms_with_ops(db: Database) -> set[int]:
 
 
 def restamp(db: Database, room: int, *, device: DeviceId, after: Stamp, now_ms: int) -> None:
-    """Give ops that are not later than ``after`` later stamps, and their messages new ids.
+    """Give all ops stamps later than ``after``, in their order, and their messages new ids.
 
     Needed only where an old copy of the database was restored: what it still holds unsent must
-    follow what this device had already sent in the life that was restored away.
+    follow what this device had already sent in the life that was restored away. The new stamps
+    are later than any that this database has given, so none meets that of another op.
     """
-    late = db.rows(
-        "select id, root, key, at, raw from op where room = ? and at <= ? order by at, id",
-        (room, after),
+    (last,) = db.execute("select max(last_stamp, ?) from local", (after,)).fetchone()
+    ops = db.rows(
+        "select id, root, key, at, raw is null from op where room = ? order by at, id", (room,)
     )
-    if not late:
-        return
-    last = clock.tick(after, now_ms)
-    for op, root, key, at, _raw in late:
+    for op, root, key, at, is_erasure in ops:
+        last = clock.tick(last, now_ms)
         db.execute("update op set at = ? where id = ?", (last, op))
+        if is_erasure:
+            continue  # its key is that of an entry which stands in the journal
         if root == Root.MESSAGES:
             old, new = message_id(key, device), message_id(last, device)
             db.execute("update op set key = ?, target = ? where id = ?", (last, new, op))
@@ -115,5 +116,4 @@ def restamp(db: Database, room: int, *, device: DeviceId, after: Stamp, now_ms: 
             )
         else:
             db.execute("update op set raw = replace(raw, ?, ?) where id = ?", (at, last, op))
-        last = clock.tick(last, 0)
     db.execute("update local set last_stamp = max(last_stamp, ?)", (last,))

@@ -18,7 +18,7 @@ from syncchat.ids import DeviceId, Stamp, author_device, stamp_of
 
 from .devices import Device
 
-EMOJI = ("👍", "👨‍👩‍👧", "x")
+EMOJI = ("👍", "👨‍👩‍👧", "🎉")
 
 
 class Act(NamedTuple):
