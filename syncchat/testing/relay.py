@@ -69,6 +69,7 @@ class SimRelay:
         self.is_up = False
         self._hub = None
         self._appends.clear()
+        self._is_flush_due = False
         links, self._links, self._numbers = list(self._links.values()), {}, {}
         for link in links:
             link.cut()

@@ -200,7 +200,7 @@ def _crash_at_commit(world: World, peer: SimPeer, step: Step) -> None:
 
 def _cut_power(world: World, peer: SimPeer, step: Step) -> None:
     if peer.is_running:
-        peer.cut_power(step.pick)
+        world.cut_power(peer, step.pick)
         world.run(seconds=step.amount / 1000)
     peer.start()
 
@@ -233,8 +233,7 @@ def _relay_kill(world: World, peer: SimPeer, step: Step) -> None:
 
 
 def _relay_wipe(world: World, peer: SimPeer, step: Step) -> None:
-    world.relay.wipe()
-    world.relay.start()
+    world.lose_relay(world.relay.wipe)
 
 
 def _relay_copy(world: World, peer: SimPeer, step: Step) -> None:
@@ -242,8 +241,7 @@ def _relay_copy(world: World, peer: SimPeer, step: Step) -> None:
 
 
 def _relay_roll_back(world: World, peer: SimPeer, step: Step) -> None:
-    world.relay.roll_back()
-    world.relay.start()
+    world.lose_relay(world.relay.roll_back)
 
 
 _DEEDS: tuple[str, ...] = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from ..core.message import Message, Status
 from ..ids import RoomId
 from ..peer import Peer
+from ..storage import chains
 from .disk import SimCrash
 from .loop import Loop
 from .oracle import Divergence, Oracle, Seen
@@ -55,7 +57,9 @@ class World:
             other.peer.join(link)
             self._names[other.peer.device] = other.name
         self._statuses: dict[tuple[str, str], Status] = {}
-        self._backups: dict[str, list[int]] = {}
+        self._backups: dict[str, list[tuple[int, int]]] = {}
+        self._restored: set[str] = set()
+        self._losses = 0
         self.online()
 
     def __enter__(self) -> World:
@@ -141,14 +145,54 @@ class World:
     def back_up(self, peer: SimPeer) -> None:
         """Take a backup of a peer's database."""
         peer.keep_image()
-        self._backups.setdefault(peer.name, []).append(self.oracle.number)
+        deed = (self.oracle.number, self._losses)
+        self._backups.setdefault(peer.name, []).append(deed)
 
-    def restore(self, peer: SimPeer) -> None:
-        """Put a peer's last backup in the place of its database, and start it."""
-        if peer.restore():
-            self.oracle.restored(peer.name, self._backups[peer.name].pop())
-            self._forget_statuses(peer)
+    def restore(self, peer: SimPeer) -> bool:
+        """Put a peer's last backup in the place of its database, and start it.
+
+        Does nothing, and says so, where there is none, or where the relay has lost something
+        since it was taken: a device that forgets what it wrote while the relay forgets it too
+        writes a second history (see the threat model), and peers rightly freeze it.
+        """
+        taken = self._backups.get(peer.name)
+        if not taken or taken[-1][1] < self._losses or not self.relay_knows(peer):
+            return False
+        since, _ = taken.pop()
+        peer.restore()
+        self.oracle.restored(peer.name, since)
+        self._restored.add(peer.name)
+        self._forget_statuses(peer)
         peer.start()
+        return True
+
+    def cut_power(self, peer: SimPeer, pick: int) -> None:
+        """Cut a machine's power; what others did and was not synced to disk is fetched again."""
+        peer.cut_power(pick)
+        self._forget_statuses(peer)
+
+    def lose_relay(self, lose: Callable[[], object]) -> bool:
+        """Wipe or roll back the relay, unless a restored peer has yet to learn from it."""
+        self._restored = {
+            peer.name
+            for peer in self.peers
+            if peer.name in self._restored
+            and not (peer.exchange is not None and peer.exchange.is_live(peer.room.id))
+        }
+        if self._restored:
+            return False
+        lose()
+        self._losses += 1
+        self.relay.start()
+        return True
+
+    def relay_knows(self, peer: SimPeer) -> bool:
+        """Tell whether the relay has the whole chain of a running peer."""
+        if not peer.is_running:
+            return False
+        own = chains.find_chain(peer.peer._db, 1, peer.peer.device)
+        known = dict(self.relay.log.chains(self.room_id))
+        return own is None or known.get(own.key[:8], 0) >= own.acked
 
     def shown(self, peer: SimPeer) -> list[Message]:
         """Return all that a peer shows, in display order."""
