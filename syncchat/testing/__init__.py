@@ -30,10 +30,10 @@ __all__ = [
 if TYPE_CHECKING:
     from .converges import assert_converges
     from .oracle import Divergence, Oracle
+    from .playing import Report, minimise, play, simulate
     from .relay import SimRelay
     from .schedule import Fault, Schedule, Step, random_schedule
     from .simpeer import SimPeer
-    from .playing import Report, minimise, play, simulate
     from .world import World
 else:
     _HOMES = {

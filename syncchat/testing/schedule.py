@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .oracle import Divergence
 from .ports import SeededRandom
 from .simpeer import SimPeer
 from .world import World
@@ -306,14 +305,3 @@ _ACTS: dict[str, Act] = {
 
 FAULT_OF_ACT = {act: fault for fault, acts in _FAULT_ACTS.items() for act in acts}
 """Which fault an act belongs to; deeds are in none."""
-
-__all__ = [
-    "ALL_FAULTS",
-    "Divergence",
-    "FAULT_OF_ACT",
-    "Fault",
-    "Schedule",
-    "Step",
-    "perform",
-    "random_schedule",
-]
