@@ -51,6 +51,11 @@ SEALS_IN_FLIGHT_MAX = 2
 APPLIED_EVERY_MS = 1_000
 """How often the relay is told how far a room is applied; the source of others' *delivered*."""
 
+SEAL_AFTER_LOSS_MS = 7_000
+"""How long nothing new is sealed after a relay lost something. If this database was restored from
+an old backup as well, others now give back what this device wrote since; going on before that
+would write a second history."""
+
 REFILL_AFTER_MS = (2_000, 5_000)
 """How long authors have to refill a relay with their own chains before others do it for them."""
 
@@ -139,8 +144,7 @@ class Exchange:
                 times.append(progress.applied_due_ms)
             if progress.refill_at_ms is not None:
                 times.append(progress.refill_at_ms)
-            if progress.resume_at_ms > self._now():
-                times.append(progress.resume_at_ms)
+            times += [t for t in (progress.resume_at_ms, progress.seal_at_ms) if t > self._now()]
         return min(times)
 
     def local_changed(self) -> None:
@@ -204,7 +208,7 @@ class Exchange:
             if room.incarnation != self._incarnation:
                 room = self._start_over(room, is_loss=bool(acked or room.head))
             if rooms.owes_refill(self._db, room.id):
-                self._plan_refill(progress)
+                self._note_loss(progress)
             progress.cursor = progress.head = room.cursor
             positions.append(Position(room.room_id, room.cursor, room.fingerprint, acked))
         self._session.open(self._incarnation, positions)
@@ -235,17 +239,15 @@ class Exchange:
         if event.after < progress.cursor:
             self._start_over(rooms.load_room(self._db, progress.row), is_loss=True)
             progress.cursor = 0
-            self._plan_refill(progress)
+            self._note_loss(progress)
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         own_seq, acked = (0, 0) if own is None else (own.seq, own.acked)
         if event.own_seq < acked:
             self._set_refill(progress, owes=True)
-            self._plan_refill(progress)
+            self._note_loss(progress)
         progress.relay_own_seq = event.own_seq
         progress.is_behind_itself = event.own_seq > own_seq
         progress.pushed = min(event.own_seq, own_seq)
-        if own is not None and progress.pushed > acked:
-            self._acks.set_acked(own, progress.pushed)
         with self._db.atomic(durable=False):
             rooms.set_head(self._db, progress.row, event.head)
         progress.is_live = not event.differs
@@ -315,6 +317,12 @@ class Exchange:
 
     # Refilling a relay that lost something
 
+    def _note_loss(self, progress: Progress) -> None:
+        """Plan what follows from a loss of the relay: refill it, and wait before sealing."""
+        self._plan_refill(progress)
+        if any(c.device != self._keys.device for c in chains.all_chains(self._db, progress.row)):
+            progress.seal_at_ms = self._now() + SEAL_AFTER_LOSS_MS
+
     def _plan_refill(self, progress: Progress) -> None:
         if progress.refill_at_ms is None:
             low, high = REFILL_AFTER_MS
@@ -358,6 +366,9 @@ class Exchange:
                     self._session.ask_chains(progress.room)
                 else:
                     progress.refill_at_ms = now + APPLIED_EVERY_MS
+            if progress.seal_at_ms and now >= progress.seal_at_ms:
+                progress.seal_at_ms = 0
+                self._dirty.add(progress.room)
             if progress.resume_at_ms and now >= progress.resume_at_ms:
                 progress.resume_at_ms = 0
                 self._dirty.add(progress.room)
@@ -387,7 +398,8 @@ class Exchange:
         return False
 
     def _may_seal(self, progress: Progress) -> bool:
-        return self._session.pushes_of(progress.room) < SEALS_IN_FLIGHT_MAX
+        is_due = self._now() >= progress.seal_at_ms
+        return is_due and self._session.pushes_of(progress.room) < SEALS_IN_FLIGHT_MAX
 
     def _push_own(self, progress: Progress, own: chains.ChainRow) -> None:
         found = chains.envelopes_after(

@@ -28,6 +28,7 @@ class Progress:
     applied_at_ms: int = 0
     applied_due_ms: int | None = None
     resume_at_ms: int = 0
+    seal_at_ms: int = 0
     refill_at_ms: int | None = None
     refills: list[tuple[int, int, int]] = field(default_factory=list)
     refilled: list[tuple[int, int, int]] = field(default_factory=list)

@@ -1,0 +1,65 @@
+"""Faults that the simulator found in the engine, each as the shortest scenario that shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncchat.testing import SimPeer, World
+
+
+def _garble_next_from(peer: SimPeer) -> None:
+    assert peer.link is not None
+    peer.link.garble = 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_flipped_bit_in_a_push_does_not_park_the_outbox_for_good(seed: int) -> None:
+    with World(seed=seed, peers=2) as world:
+        alice, _ = world.peers
+        world.run(seconds=2)
+        _garble_next_from(alice)
+        world.write(alice, "damaged on its way to the relay")
+        world.run(seconds=60)
+        world.heal()
+        world.check(deep=True)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_flipped_bit_in_a_delivery_is_asked_for_again(seed: int) -> None:
+    with World(seed=seed, peers=2) as world:
+        alice, bob = world.peers
+        world.run(seconds=2)
+        world.write(alice, "damaged on its way from the relay")
+        for _ in range(40):  # until the relay sends something to Bob
+            if bob.link is not None:
+                bob.link.garble = 1
+            world.run(seconds=0.005)
+        world.run(seconds=60)
+        world.write(alice, "whole")
+        world.heal()
+        world.check(deep=True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_restored_device_waits_for_others_when_the_relay_was_wiped(seed: int) -> None:
+    """Both forgot what it had written; the others did not, and give it back in time."""
+    with World(seed=seed, peers=3) as world:
+        alice, bob, _ = world.peers
+        world.write(alice, "before the backup")
+        world.run(seconds=3)
+        world.back_up(alice)
+        world.write(alice, "after the backup")
+        world.run(seconds=3)
+        alice.kill()
+        world.relay.wipe()
+        world.relay.start()
+        world.run(seconds=0.5)
+        since, _ = world._backups[alice.name].pop()
+        alice.restore()
+        world.oracle.restored(alice.name, since)
+        world._forget_statuses(alice)
+        alice.start()
+        world.write(alice, "written at once after the restore")
+        world.heal()
+        world.check(deep=True)
+        assert len(world.shown(bob)) == 3
