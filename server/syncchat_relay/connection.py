@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from syncchat.wire.frames import AnyFrame, Open, Push
+
 DEVICE_BYTES = 8
 
 
@@ -36,6 +38,17 @@ class Bucket:
         self.tokens = min(self.burst * 1000, self.tokens + elapsed_ms * self.per_second)
         self.tokens -= cost * 1000
         return -(self.tokens // self.per_second) if self.tokens < 0 else 0
+
+
+def cost_of(frame: AnyFrame | None) -> int:
+    """Return how many units of work a frame counts for."""
+    match frame:
+        case Push():
+            return 1 + len(frame.envelopes) // 16
+        case Open():
+            return 1 + len(frame.rooms) // 4
+        case _:
+            return 1
 
 
 @dataclass(slots=True, eq=False)

@@ -25,17 +25,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from syncchat.errors import DecodeError, SignatureInvalid
+from syncchat.errors import DecodeError
 from syncchat.ports import Random
-from syncchat.trust.chain import EMPTY_FINGERPRINT
-from syncchat.trust.keys import auth_text, verify
 from syncchat.wire.codes import ErrorCode, ItemStatus
 from syncchat.wire.frames import (
     AnyFrame,
     Applied,
     AskChains,
     AskCursors,
-    Auth,
     Bye,
     Error,
     Hello,
@@ -57,6 +54,7 @@ from syncchat.wire.limits import (
     VERSION,
 )
 
+from .admission import Refused, authenticate
 from .config import Config
 from .connection import (
     DEVICE_BYTES,
@@ -70,6 +68,7 @@ from .connection import (
     PendingRead,
     Room,
     Subscription,
+    cost_of,
 )
 from .cursors import chain_frames, cursor_frames, is_due, note_applied, pass_on, unsaved
 from .effects import (
@@ -92,18 +91,11 @@ from .effects import (
 )
 from .fanout import ENVELOPES_PER_DELIVER, Segment, ack, fall_behind, fan_out, learn_head, parts_of
 from .log import Outcome
+from .opening import compare, pending_open
 
 NONCE_BYTES = 32
 RETRY_MS = 1_000
 """When to come back after the relay failed or stopped."""
-
-
-class _Refused(Exception):
-    """Ends a connection with a code and a text; never leaves this module."""
-
-    def __init__(self, code: ErrorCode, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class Hub:
@@ -155,16 +147,21 @@ class Hub:
             try:
                 frame = decode(data)
             except DecodeError as exc:
-                raise _Refused(ErrorCode.BAD_FRAME, str(exc)[:200]) from exc
+                raise Refused(ErrorCode.BAD_FRAME, str(exc)[:200]) from exc
             if not connection.device:
-                self._take_auth(connection, frame)
+                connection.device = authenticate(
+                    frame,
+                    incarnation=self._incarnation,
+                    nonce=connection.nonce,
+                    names=self._names,
+                )
             elif frame is not None:
                 self._take(connection, frame, now_ms)
-        except _Refused as exc:
+        except Refused as exc:
             self._refuse(connection, exc.code, str(exc))
             return self._effects()
         wait_ms = max(
-            connection.frames.take(_cost(frame), now_ms),
+            connection.frames.take(cost_of(frame), now_ms),
             connection.octets.take(len(data), now_ms),
         )
         if wait_ms and conn in self._connections:
@@ -236,25 +233,6 @@ class Hub:
 
     # Frames from peers.
 
-    def _take_auth(self, connection: Connection, frame: AnyFrame | None) -> None:
-        if not isinstance(frame, Auth):
-            raise _Refused(ErrorCode.BAD_FRAME, "the first frame must be Auth")
-        if frame.version != VERSION:
-            raise _Refused(ErrorCode.BAD_VERSION, f"this relay speaks version {VERSION}")
-        if frame.host.lower() not in self._names:
-            raise _Refused(ErrorCode.BAD_AUTH, "the host name is not one of this relay's")
-        text = auth_text(
-            host=frame.host,
-            incarnation=self._incarnation,
-            nonce=connection.nonce,
-            version=frame.version,
-        )
-        try:
-            verify(frame.device_key, text, frame.signature)
-        except SignatureInvalid as exc:
-            raise _Refused(ErrorCode.BAD_AUTH, "the signature does not hold") from exc
-        connection.device = frame.device_key[:DEVICE_BYTES]
-
     def _take(self, connection: Connection, frame: AnyFrame, now_ms: int) -> None:
         match frame:
             case Push():
@@ -274,7 +252,7 @@ class Hub:
             case Bye():
                 self._close(connection, "bye")
             case _:
-                raise _Refused(
+                raise Refused(
                     ErrorCode.BAD_FRAME, f"a peer sends no {type(frame).__name__} at this point"
                 )
 
@@ -287,18 +265,10 @@ class Hub:
                 f"a connection may have {ROOMS_PER_CONNECTION_MAX} rooms open",
             )
             return
-        is_other = frame.incarnation != self._incarnation
-        told = tuple(
-            (room.room, 0 if is_other else room.cursor, room.cursor, room.own_seq)
-            for room in frame.rooms
-        )
-        fingerprints = tuple(
-            EMPTY_FINGERPRINT if is_other else room.fingerprint for room in frame.rooms
-        )
-        connection.rooms_opening += len(told)
-        ticket = self._ticket(PendingOpen(connection, told, fingerprints))
-        wanted = tuple((room, cursor) for room, cursor, _, _ in told)
-        self._out.append(Lookup(ticket, connection.device, wanted))
+        pending = pending_open(connection, frame, self._incarnation)
+        connection.rooms_opening += len(pending.rooms)
+        wanted = tuple((room, cursor) for room, cursor, _, _ in pending.rooms)
+        self._out.append(Lookup(self._ticket(pending), connection.device, wanted))
 
     def _take_push(self, connection: Connection, frame: Push) -> None:
         room = self._subscription(connection, frame.alias).room
@@ -326,7 +296,7 @@ class Hub:
         try:
             return connection.subscriptions[alias]
         except KeyError:
-            raise _Refused(ErrorCode.BAD_FRAME, f"room alias {alias} is not open here") from None
+            raise Refused(ErrorCode.BAD_FRAME, f"room alias {alias} is not open here") from None
 
     # Answers of the log.
 
@@ -338,20 +308,17 @@ class Hub:
         aliases: list[int] = []
         states: list[RoomState] = []
         told_live: list[Subscription] = []
-        asked = zip(pending.rooms, pending.fingerprints, facts, strict=True)
-        for position, ((name, counted, said, own_seq), fingerprint, fact) in enumerate(asked):
-            after = counted if fact.at_cursor == fingerprint else 0
-            room = self._room(name, fact.head)
-            is_same = after == said and fact.own_seq == own_seq and fact.head == after
-            subscription = Subscription(connection, room, after, True, not is_same)
+        for position, told in enumerate(compare(pending, facts)):
+            room = self._room(told.name, told.fact.head)
+            subscription = Subscription(connection, room, told.after, True, not told.is_same)
             connection.subscriptions[room.alias] = subscription
             room.subscriptions[connection.conn] = subscription
             aliases.append(room.alias)
-            if not is_same:
-                states.append(RoomState(position, after, room.head, fact.own_seq))
-            if after < room.head:
+            if not told.is_same:
+                states.append(RoomState(position, told.after, room.head, told.fact.own_seq))
+            if told.after < room.head:
                 fall_behind(subscription)
-            elif not is_same:
+            elif not told.is_same:
                 told_live.append(subscription)
         self._send(connection, encode(Opened(aliases, states)))
         for subscription in told_live:
@@ -532,13 +499,3 @@ class Hub:
     def _effects(self) -> list[Effect]:
         effects, self._out = self._out, []
         return effects
-
-
-def _cost(frame: AnyFrame | None) -> int:
-    match frame:
-        case Push():
-            return 1 + len(frame.envelopes) // 16
-        case Open():
-            return 1 + len(frame.rooms) // 4
-        case _:
-            return 1

@@ -1,0 +1,50 @@
+"""Opening rooms: what a peer says of a room, held against what the log has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncchat.trust.chain import EMPTY_FINGERPRINT
+from syncchat.wire.frames import Open
+
+from .connection import Connection, PendingOpen
+from .effects import RoomFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Is one room as it is to be opened: read from ``after`` on; ``is_same`` needs no word."""
+
+    name: bytes
+    after: int
+    is_same: bool
+    fact: RoomFacts
+
+
+def pending_open(connection: Connection, frame: Open, incarnation: bytes) -> PendingOpen:
+    """Return what is to be looked up; with another incarnation every cursor counts as 0."""
+    is_other = frame.incarnation != incarnation
+    return PendingOpen(
+        connection,
+        tuple(
+            (room.room, 0 if is_other else room.cursor, room.cursor, room.own_seq)
+            for room in frame.rooms
+        ),
+        tuple(EMPTY_FINGERPRINT if is_other else room.fingerprint for room in frame.rooms),
+    )
+
+
+def compare(pending: PendingOpen, facts: Sequence[RoomFacts]) -> list[Told]:
+    """Return how each room is to be opened, in the order asked for.
+
+    A cursor holds only if the log had the same fingerprint there; else the peer has read another
+    log (this one was wiped or rolled back), and starts over.
+    """
+    told = []
+    asked = zip(pending.rooms, pending.fingerprints, facts, strict=True)
+    for (name, counted, said, own_seq), fingerprint, fact in asked:
+        after = counted if fact.at_cursor == fingerprint else 0
+        is_same = after == said and fact.own_seq == own_seq and fact.head == after
+        told.append(Told(name, after, is_same, fact))
+    return told
