@@ -117,8 +117,7 @@ class Hub:
 
     def connected(self, conn: int, now_ms: int) -> list[Effect]:
         """Take a new connection; ``conn`` is a number that was never used before."""
-        config = self._config
-        nonce = self._random.bytes(NONCE_BYTES)
+        config, nonce = self._config, self._random.bytes(NONCE_BYTES)
         connection = Connection(
             conn,
             nonce,

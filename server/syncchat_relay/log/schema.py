@@ -9,6 +9,7 @@ a stretch of the chain that is also a stretch of the log begins, so a batch cost
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import sqlite_utils
@@ -107,6 +108,7 @@ def _refuse_foreign(db: sqlite_utils.Database, path: Path) -> None:
         raise DatabaseDamaged(f"{path} is not a relay database: choose another --data-dir")
     if application_id not in (0, APPLICATION_ID):
         raise DatabaseDamaged(f"{path} is another program's: choose another --data-dir")
-    known = {migration.name for migration in migrations.pending(sqlite_utils.Database(memory=True))}
+    with closing(sqlite_utils.Database(memory=True)) as blank:
+        known = {migration.name for migration in migrations.pending(blank)}
     if not known.issuperset(applied):
         raise DatabaseNewer(f"{path} was written by a newer relay: update this one to open it")
