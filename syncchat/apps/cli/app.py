@@ -62,6 +62,15 @@ class Commands(click.Group):
             with formatter.section(title):
                 formatter.write_dl([(name, words) for name, (_, words) in part.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as exc:
+            if not _is_reader_gone(exc):
+                raise
+            _silence_stdout()
+            return Exit.DONE  # here, as click makes it a failure
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -124,7 +133,7 @@ def main() -> None:
 
 def _told(exc: BaseException, *, debug: bool) -> int:
     """Tell about an error in one line, or quietly, and return the exit code."""
-    if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
+    if _is_reader_gone(exc):
         _silence_stdout()
         return Exit.DONE
     if isinstance(exc, click.Abort | KeyboardInterrupt):
@@ -141,6 +150,11 @@ def _told(exc: BaseException, *, debug: bool) -> int:
     hint = "" if debug else "; 'syncchat --debug …' shows more"
     click.echo(f"error: unexpected: {safe_text(words)}{hint}", err=True)
     return Exit.FAILURE
+
+
+def _is_reader_gone(exc: BaseException | None) -> bool:
+    """Tell whether output failed because whoever read it has read enough."""
+    return isinstance(exc, OSError) and exc.errno == errno.EPIPE
 
 
 def _silence_stdout() -> None:

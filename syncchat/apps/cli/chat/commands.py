@@ -30,6 +30,10 @@ HELP = (
     ("/quit", "leave; what is not sent yet stays queued"),
     ("//TEXT", "send a message that begins with a slash"),
 )
+NOTES = (
+    "N is the number before a message, or the beginning of its id",
+    "own messages: … queued, ✓ sent, ✓✓ delivered, then read; ! refused by the relay",
+)
 NAMES = tuple(usage.split()[0] for usage, _ in HELP[:-1])
 
 
@@ -116,7 +120,7 @@ class Commands:
     def _help(self, rest: str) -> None:
         width = max(len(usage) for usage, _ in HELP)
         lines = [f"{usage.ljust(width)}  {words}" for usage, words in HELP]
-        self._screen.note("\n".join([*lines, "N is the number before a message, or its id"]))
+        self._screen.note("\n".join([*lines, *NOTES]))
 
     def _one(self, rest: str) -> str:
         if not rest:

@@ -187,9 +187,10 @@ class Chat:
         """Tell whether to print now: not while catching up, nor just before an own ack."""
         if self._connection.startswith("catching up"):
             return False
-        hurry = any(not m.mine or m.status is not Status.QUEUED for m in self._new.values())
-        is_old = self._time() - self._new_since >= GRACE_SECONDS
-        return hurry or is_old or self._connection != "live"
+        if self._connection != "live" or self._time() - self._new_since >= GRACE_SECONDS:
+            return True
+        new = self._new.values()
+        return any(not m.mine for m in new) or all(m.status is not Status.QUEUED for m in new)
 
     def _show_new(self) -> None:
         new = [self._new[message] for message in sorted(self._new)]
@@ -232,11 +233,12 @@ class Chat:
             self._room.mark_read(upto)
 
     def _refresh_toolbar(self) -> None:
-        parts = [self._connection, f"{safe_name(self._peer.name)} in {safe_name(self._title)}"]
+        state = "offline, trying again" if self._is_offline() else self._connection
+        parts = [state, f"{safe_name(self._peer.name)} in {safe_name(self._title)}"]
         if queued := self._states.queued():
             parts.append(f"{queued:,} queued")
         if (last := self._states.last()) is not None:
-            parts.append(f"last: {last.value}")
+            parts.append(f"last message {last.value}")
         toolbar = " " + " · ".join(parts)
         if toolbar != self.toolbar:
             self.toolbar = toolbar
