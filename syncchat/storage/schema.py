@@ -111,7 +111,7 @@ create table op (
     raw text,
     unique (room, root, key)
 ) strict;
-create index op_target on op (room, target);
+create index op_target on op (room, target) where root <> 1;
 
 create table message (
     id integer primary key,
@@ -132,7 +132,7 @@ create table message (
     change integer not null,
     unique (room, message)
 ) strict;
-create index message_volume on message (chain, volume, seq);
+create index message_volume on message (chain, volume, seq) where chain is not null;
 create index message_change on message (change);
 create index message_unread on message (room) where unread = 1;
 create index message_thread on message (room, thread, message) where thread is not null;
