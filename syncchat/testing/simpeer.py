@@ -15,6 +15,7 @@ from ..peer import Peer
 from ..room import Room
 from ..storage import lease
 from ..sync.backoff import Backoff
+from ..sync.events import Dead, Refused
 from ..transport.websocket import connect_websocket
 from .disk import SimCrash, SimDatabase, SimDisk
 from .loop import Loop
@@ -44,6 +45,8 @@ class SimPeer:
         self.wants_online = False
         self.can_reach_relay = True
         self.crashes = 0
+        self.problems: list[str] = []
+        """Why connections ended, in order."""
         self.images: list[bytes] = []
         self.start()
 
@@ -227,7 +230,8 @@ class SimPeer:
         except SimCrash:
             self._crash()
             return
-        except SyncchatError:
+        except SyncchatError as exc:
+            self.problems.append(str(exc))
             self._hang_up(abruptly=True)
             self._reconnect()
             return
@@ -236,6 +240,9 @@ class SimPeer:
         if exchange.has_connected:
             self._backoff.connected(self._loop.now_ms)
         if exchange.ended is not None:
+            match exchange.ended:
+                case Dead(reason=problem) | Refused(text=problem):
+                    self.problems.append(problem)
             self._hang_up()
             self._reconnect()
         else:
