@@ -85,12 +85,6 @@ class Acks:
         progress.head = max(progress.head, progress.cursor)
         return True, doubt
 
-    def set_acked(self, own: ChainRow, seq: int) -> None:
-        """Store that the relay has the own chain up to ``seq``."""
-        with self._db.atomic(durable=False):
-            lease.check(self._db, self._holder)
-            self._move_acked(own, seq)
-
     def block(self, progress: Progress, reason: str) -> None:
         """Write no further on the own chain of one room; its outbox is kept, with the reason."""
         with self._db.atomic():

@@ -25,7 +25,7 @@ from ..core.values import Root, decode_value
 from ..errors import DecodeError, SignatureInvalid, SyncchatError, TrustError
 from ..ids import DeviceId, DeviceKey, Stamp, device_text, message_id
 from ..ports import Clock
-from ..storage import chains, lease, outbox, rooms
+from ..storage import chains, history, lease, outbox, rooms
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
 from ..storage.rooms import RoomRow
@@ -62,6 +62,16 @@ class _Chain:
     row: ChainRow | None
     run: list[_Item] = field(default_factory=list)
     known: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def head_seq(self) -> int:
+        """Return the seq of the last stored envelope, 0 for none."""
+        return 0 if self.row is None else self.row.seq
+
+    @property
+    def expected(self) -> int:
+        """Return the seq of the envelope that follows the run."""
+        return self.head_seq + len(self.run) + 1
 
 
 class Receiver:
@@ -173,26 +183,34 @@ class _Batch:
 
     def _take_chain(self, device: DeviceId, items: list[_Item], logged: list[bytes]) -> None:
         part = _Chain(device, chains.find_chain(self._db, self._room.id, device))
-        head_seq = 0 if part.row is None else part.row.seq
         for item in items:
-            expected = head_seq + len(part.run) + 1
-            if item.header.seq == expected:
+            if part.head_seq < item.header.seq < part.expected:
+                self._extend(part, logged)  # a second one at a place of this very run
+            if item.header.seq == part.expected:
                 part.run.append(item)
-            elif item.header.seq < expected:
-                logged[item.position] = self._take_known(part, item, head_seq)
+            elif item.header.seq < part.expected:
+                logged[item.position] = self._take_known(part, item)
             else:
                 self._quarantine(device, item.header.seq, GAP, item.raw, item.position)
                 logged[item.position] = _stand_in(item.raw)
         if part.run:
             self._extend(part, logged)
         if part.known and part.row is not None and device == self._me:
-            chains.set_relay_seqs(self._db, part.row.id, part.known)
+            self._own_is_known(part.row, part.known)
 
-    def _take_known(self, part: _Chain, item: _Item, head_seq: int) -> bytes:
+    def _own_is_known(self, own: ChainRow, known: list[tuple[int, int]]) -> None:
+        """Note that the relay has own envelopes whose Ack was lost."""
+        chains.set_relay_seqs(self._db, own.id, known)
+        upto = max(seq for seq, _ in known)
+        if upto > own.acked:
+            chains.set_acked(self._db, own.id, upto)
+            history.touch_own(
+                self._db, own.id, after_seq=own.acked, upto_seq=upto, change=self._view.change
+            )
+
+    def _take_known(self, part: _Chain, item: _Item) -> bytes:
         """Compare a repeated envelope with the one that is here; return what the log counts."""
         seq = item.header.seq
-        if seq > head_seq:
-            return _stand_in(item.raw)
         assert part.row is not None
         stored = chains.envelope_at(self._db, part.row.id, seq)
         if stored is None:
@@ -214,33 +232,35 @@ class _Batch:
         return link
 
     def _extend(self, part: _Chain, logged: list[bytes]) -> None:
+        """Store what is valid of the run, set the rest aside, and begin a new run."""
         row, device = part.row, part.device
-        run = [(item.envelope, item.header) for item in part.run]
+        run, part.run = part.run, []
         heads, fault = links.extend_as_far_as_valid(
-            self._room.room_id, None if row is None else row.head, run
+            self._room.room_id,
+            None if row is None else row.head,
+            [(item.envelope, item.header) for item in run],
         )
-        for item in part.run[len(heads) :]:
+        for item in run[len(heads) :]:
             logged[item.position] = _stand_in(item.raw)
         if fault is not None:
-            bad, *behind = part.run[len(heads) :]
+            bad, *behind = run[len(heads) :]
             self._quarantine(device, bad.header.seq, str(fault), bad.raw, bad.position)
             for item in behind:
                 self._quarantine(device, item.header.seq, GAP, item.raw, item.position)
         if not heads:
             return
         if row is None:
-            key = part.run[0].header.key
+            key = run[0].header.key
             assert key is not None
-            row = part.row = chains.add_chain(self._db, self._room.id, device, DeviceKey(key))
-        for item, head in zip(part.run, heads, strict=False):
+            row = chains.add_chain(self._db, self._room.id, device, DeviceKey(key))
+        for item, head in zip(run, heads, strict=False):
             logged[item.position] = head.link
-        row = self._store(row, part.run[: len(heads)], heads)
-        self._take_waiting(part, row)
+        part.row = self._take_waiting(self._store(row, run[: len(heads)], heads))
 
-    def _take_waiting(self, part: _Chain, row: ChainRow) -> None:
-        """Take up quarantined envelopes that the chain has now reached."""
+    def _take_waiting(self, row: ChainRow) -> ChainRow:
+        """Take up quarantined envelopes that the chain has now reached; return its new state."""
         while True:
-            waiting = chains.waiting_after(self._db, self._room.id, part.device, row.seq)
+            waiting = chains.waiting_after(self._db, self._room.id, row.device, row.seq)
             found = None
             for raw in waiting:
                 envelope, header = decode_envelope(raw)
@@ -253,7 +273,7 @@ class _Batch:
                     found = (_Item(-1, envelope, header, raw), heads)
                     break
             if found is None:
-                return
+                return row
             item, heads = found
             row = self._store(row, [item], heads)
 
