@@ -5,10 +5,19 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 
 from .oracle import Divergence
-from .schedule import ALL_FAULTS, FAULT_OF_ACT, Fault, Schedule, perform, random_schedule
+from .schedule import (
+    ALL_FAULTS,
+    FAULT_OF_ACT,
+    Fault,
+    Schedule,
+    Step,
+    perform,
+    random_schedule,
+)
 from .world import World
 
 SAFETY_EVERY = 4
@@ -58,27 +67,42 @@ class Report:
             self.failures.append(outcome)
 
 
-def play(schedule: Schedule) -> Outcome:
-    """Play a schedule to its end, heal the world, and judge it."""
+def play(
+    schedule: Schedule,
+    *,
+    make_world: Callable[..., World] = World,
+    before: Callable[[World, Step], None] | None = None,
+) -> Outcome:
+    """Play a schedule to its end, heal the world, and judge it.
+
+    ``make_world`` is called with ``seed`` and ``peers``; ``before`` is told of each step before it
+    happens. Whatever is raised is the outcome's failure: a schedule never ends the program.
+    """
     outcome = Outcome(schedule)
-    world = World(seed=schedule.seed, peers=schedule.peers)
+    world = None
     try:
+        world = make_world(seed=schedule.seed, peers=schedule.peers)
         for number, step in enumerate(schedule.steps):
+            if before is not None:
+                before(world, step)
             perform(world, step)
             if number % SAFETY_EVERY == 0:
                 world.check_safety(world.peers[step.peer % len(world.peers)])
         world.heal()
         world.check(deep=schedule.seed % DEEP_EVERY == 0)
         outcome.fingerprint = world.peers[0].room.digest()
-    except Exception as exc:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as exc:  # a panic in the CRDT library is no Exception
         outcome.failure = (
             str(exc) if isinstance(exc, Divergence) else f"{type(exc).__name__}: {exc}"
         )
         outcome.trace = traceback.format_exc()
     finally:
-        outcome.crashes = sum(peer.crashes for peer in world.peers)
-        outcome.events = world.loop.events
-        world.__exit__(None, None, None)
+        if world is not None:
+            outcome.crashes = sum(peer.crashes for peer in world.peers)
+            outcome.events = world.loop.events
+            world.__exit__(None, None, None)
     return outcome
 
 
@@ -90,37 +114,63 @@ def simulate(
     faults: Collection[Fault] = ALL_FAULTS,
     played: Callable[[Outcome], None] | None = None,
     failures_max: int = 1,
+    jobs: int = 1,
 ) -> Report:
     """Play a random schedule for each seed and return what happened.
 
-    Stops after ``failures_max`` failures. ``played`` is told of each outcome.
+    Stops after ``failures_max`` failures. ``played`` is told of each outcome. With several
+    ``jobs`` worker processes play; the report is the same. A script that asks for them needs the
+    usual ``if __name__ == "__main__":`` around its own start.
     """
+    from .workers import play_all
+
     report = Report()
-    for seed in seeds:
-        outcome = play(random_schedule(seed, peers=peers, steps=steps, faults=faults))
-        report.add(outcome)
-        if played is not None:
-            played(outcome)
-        if len(report.failures) >= failures_max:
-            break
+    schedules = (random_schedule(seed, peers=peers, steps=steps, faults=faults) for seed in seeds)
+    with closing(play_all(schedules, jobs=jobs)) as outcomes:
+        for outcome in outcomes:
+            report.add(outcome)
+            if played is not None:
+                played(outcome)
+            if len(report.failures) >= failures_max:
+                break
     return report
 
 
-def minimise(schedule: Schedule, *, plays_max: int = 400) -> Schedule:
-    """Return the shortest schedule found that still fails: steps taken out in ever smaller parts."""
+def minimise(
+    schedule: Schedule, *, plays_max: int = 400, tried: Callable[[Schedule], None] | None = None
+) -> Schedule:
+    """Return the shortest schedule found that still fails: steps taken out in ever smaller parts.
+
+    Peers that do nothing go, too. ``tried`` is told of the shortest so far after every attempt.
+    """
     plays = 0
+
+    def fails(shorter: Schedule) -> bool:
+        nonlocal plays
+        plays += 1
+        if tried is not None:
+            tried(schedule)
+        return bool(play(shorter).failure)
+
     size = max(1, len(schedule.steps) // 2)
-    while size >= 1:
-        start = 0
-        while start < len(schedule.steps):
-            if plays >= plays_max:
-                return schedule
+    while size >= 1 and plays < plays_max:
+        start, before = 0, schedule
+        while start < len(schedule.steps) and plays < plays_max:
             rest = schedule.steps[:start] + schedule.steps[start + size :]
             shorter = Schedule(schedule.seed, schedule.peers, rest)
-            plays += 1
-            if play(shorter).failure:
+            if fails(shorter):
                 schedule = shorter
             else:
                 start += size
-        size //= 2
-    return schedule
+        if size > 1 or schedule == before:
+            size //= 2
+    fewer = _without_idle_peers(schedule)
+    return fewer if fewer != schedule and fails(fewer) else schedule
+
+
+def _without_idle_peers(schedule: Schedule) -> Schedule:
+    """Return a schedule with only the peers that do something, two at least."""
+    busy = sorted({step.peer for step in schedule.steps})
+    places = {peer: place for place, peer in enumerate(busy)}
+    steps = tuple(replace(step, peer=places[step.peer]) for step in schedule.steps)
+    return Schedule(schedule.seed, max(2, len(busy)), steps)

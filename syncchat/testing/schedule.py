@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import Meta, Struct
+
+from ..errors import DecodeError
 from .ports import SeededRandom
 from .simpeer import SimPeer
 from .world import World
 
 EMOJI = ("👍", "🎉", "👩‍🚀")
+
+PEERS_MIN, PEERS_MAX = 2, 50
+"""A world of one has nobody to differ from; one of more than fifty takes minutes to settle."""
 
 
 class Fault(StrEnum):
@@ -57,7 +65,8 @@ class Step:
     amount: int
 
     def __str__(self) -> str:
-        return f"{self.act:<12} peer{self.peer}  pick={self.pick} amount={self.amount}"
+        words = _WORDS.get(self.act, self.act)
+        return words.format(peer=f"peer{self.peer}", pick=self.pick, amount=self.amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,34 @@ class Schedule:
     seed: int
     peers: int
     steps: tuple[Step, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the schedule for a file; a step is ``[act, peer, pick, amount]``."""
+        steps = [[step.act, step.peer, step.pick, step.amount] for step in self.steps]
+        return {"seed": self.seed, "peers": self.peers, "steps": steps}
+
+    @classmethod
+    def from_json(cls, fields: object) -> Schedule:
+        """Return the schedule that ``to_json`` gave; raises ``DecodeError``."""
+        try:
+            parts = msgspec.convert(fields, _ScheduleJson)
+        except msgspec.ValidationError as exc:
+            raise DecodeError(f"not a schedule: {exc}") from exc
+        for act, *_ in parts.steps:
+            if act not in _ACTS:
+                raise DecodeError(f"not a schedule: no act is called {act!r}")
+        return cls(parts.seed, parts.peers, tuple(Step(*step) for step in parts.steps))
+
+
+_Count = Annotated[int, Meta(ge=0, lt=1_000_000)]
+
+
+class _ScheduleJson(Struct):
+    """Is a schedule's JSON form, to check one that comes from outside."""
+
+    seed: int
+    peers: Annotated[int, Meta(ge=PEERS_MIN, le=PEERS_MAX)]
+    steps: list[tuple[str, _Count, _Count, _Count]]
 
 
 Act = Callable[[World, SimPeer, Step], None]
@@ -302,6 +339,38 @@ _ACTS: dict[str, Act] = {
     "relay copy": _relay_copy,
     "relay roll back": _relay_roll_back,
 }
+
+_WORDS = {
+    "write": "{peer} writes “text {pick}”",
+    "reply": "{peer} answers a message with “answer {pick}”",
+    "edit": "{peer} changes one of its messages to “edited {amount}”",
+    "delete": "{peer} deletes one of its messages",
+    "react": "{peer} reacts to a message, or takes that back",
+    "read": "{peer} marks messages as read",
+    "retitle": "{peer} gives the room the title “title {pick}”",
+    "wait": "time passes",
+    "toggle online": "{peer} goes offline, or online again",
+    "cut": "the connection of {peer} breaks",
+    "half open": "the connection of {peer} goes silent without breaking",
+    "slow": "the connection of {peer} becomes slow",
+    "partition": "{peer} can no longer reach the relay, or can again",
+    "garble": "a bit flips in the next frame of {peer}'s connection",
+    "kill": "the process of {peer} is killed and started again",
+    "crash at commit": "the process of {peer} will die at one of its next commits",
+    "cut power": "the machine of {peer} loses its power and starts again",
+    "toggle full": "the disk of {peer} becomes full, or has room again",
+    "back up": "{peer} takes a backup of its database",
+    "restore": "{peer} puts its last backup in the place of its database",
+    "skew": "the clock of {peer} is set wrong",
+    "step back": "the clock of {peer} steps back",
+    "relay kill": "the relay is killed and started again",
+    "relay wipe": "the relay loses everything",
+    "relay copy": "the relay's log is copied",
+    "relay roll back": "the relay is restored from the last copy of its log",
+}
+
+DEEDS = tuple(act for act in _ACTS if act not in {a for acts in _FAULT_ACTS.values() for a in acts})
+"""Acts that are no fault: what people do, and waiting."""
 
 FAULT_OF_ACT = {act: fault for fault, acts in _FAULT_ACTS.items() for act in acts}
 """Which fault an act belongs to; deeds are in none."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import Any
 
 from ..core.message import Message, Status
 from ..ids import RoomId
 from ..peer import Peer
+from ..room import Room
 from ..storage import chains
 from .disk import SimCrash
 from .loop import Loop
@@ -91,14 +93,20 @@ class World:
 
     # What people do; each deed is noted by the oracle exactly if it took place
 
-    def write(self, peer: SimPeer, text: str, *, reply_to: Message | None = None) -> None:
+    def write(
+        self,
+        peer: SimPeer,
+        text: str,
+        *,
+        reply_to: Message | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write a message; a token is put before the text."""
         token = self.oracle.next_token()
         full = f"{token} {CANARY} {text}"
         target = None if reply_to is None else _token_of(reply_to)
-        if self._did(
-            peer, lambda p: p.rooms()[0].send(full, reply_to=reply_to.id if reply_to else None)
-        ):
+        answered = None if reply_to is None else reply_to.id
+        if self._did(peer, lambda p: p.rooms()[0].send(full, reply_to=answered, metadata=metadata)):
             self.oracle.wrote(peer.name, token, full, reply_to=target)
 
     def edit(self, peer: SimPeer, message: Message, text: str) -> None:
@@ -271,6 +279,18 @@ class World:
         if CANARY.encode() in self.relay.stored_bytes():
             raise Divergence("the relay holds plaintext")
 
+    def check_view(self, view: Callable[[Room], object]) -> None:
+        """Raise ``Divergence`` unless what ``view`` makes of the room is equal at every peer.
+
+        For what an app computes from messages: a poll, a shared counter, a board. Call it after
+        ``heal``; before, peers may differ.
+        """
+        views = {peer.name: view(peer.room) for peer in self.peers}
+        first = views[self.peers[0].name]
+        if any(other != first for other in views.values()):
+            shown = "\n".join(f"  {name} shows {value!r}" for name, value in views.items())
+            raise Divergence(f"the view {_name_of(view)} differs between peers\n{shown}")
+
     # Inside
 
     def _did(self, peer: SimPeer, act) -> bool:  # type: ignore[no-untyped-def]
@@ -304,6 +324,10 @@ class World:
     def _progress(self, peer: SimPeer) -> str:
         state = peer.exchange.state if peer.exchange else "no connection"
         return f"{state}, {len(peer.room.outbox())} in the outbox, digest {peer.room.digest()[:8]}"
+
+
+def _name_of(view: Callable[[Room], object]) -> str:
+    return getattr(view, "__name__", type(view).__name__)
 
 
 def _token_of(message: Message) -> str:
