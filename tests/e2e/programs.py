@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import syncchat as library
+
 SECONDS_MAX = 25.0
 """How long anything may take on a busy machine; what is waited for takes well under a second."""
 
@@ -193,22 +195,21 @@ def relay_in(folder: Path) -> Iterator[RelayProgram]:
 def two_people(folder: Path, relay_url: str) -> tuple[Path, Path]:
     """Return the databases of Alice and Bob, who are both in the room Team."""
     alice, bob = folder / "alice.db", folder / "bob.db"
-    syncchat("init", "--name", "Alice", "--db", alice)
-    syncchat("init", "--name", "Bob", "--db", bob)
-    link = syncchat("room", "create", "Team", "--relay", relay_url, "--db", alice)
-    syncchat("join", "-", "--db", bob, stdin=link)
+    with library.open(alice, name="Alice") as peer:
+        link = peer.create_room("Team", relay=relay_url).invite()
+    with library.open(bob, name="Bob") as peer:
+        peer.join(link)
     return alice, bob
 
 
 def contents(db: Path) -> list[tuple[str, str]]:
-    """Return who wrote what in the room Team, as ``history`` shows it."""
-    rows = json_lines(syncchat("history", "Team", "--all", "--json", "--db", db))
-    return [(row["senderName"], row["content"]) for row in rows]
+    """Return who wrote what in the room Team, after a reopen."""
+    with library.open(db) as peer:
+        return [(m.sender_name, m.text) for m in peer.room("Team").messages(limit=1_000)]
 
 
 def digest(db: Path) -> str:
-    """Return the digest of the one room, as the doctor, who must find no fault, shows it."""
-    (found,) = json_lines(syncchat("doctor", "--json", "--db", db))
-    assert found["faults"] == []
-    (room,) = found["rooms"]
-    return str(room["digest"])
+    """Return the digest of the room Team; no check may find a fault."""
+    with library.open(db) as peer:
+        assert peer.check() == []
+        return peer.room("Team").digest()

@@ -19,6 +19,7 @@ from .programs import (
     two_people,
 )
 
+pytestmark = pytest.mark.timeout(120)  # several processes each, on a machine that may be busy
 on_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 
 

@@ -23,6 +23,8 @@ from .programs import (
     two_people,
 )
 
+pytestmark = pytest.mark.timeout(120)  # several processes each, on a machine that may be busy
+
 
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[RelayProgram]:
@@ -33,7 +35,11 @@ def relay(tmp_path: Path) -> Iterator[RelayProgram]:
 def test_what_one_sends_and_syncs_the_other_gets_with_sync(
     relay: RelayProgram, tmp_path: Path
 ) -> None:
-    alice, bob = two_people(tmp_path, relay.url)
+    alice, bob = tmp_path / "alice.db", tmp_path / "bob.db"
+    syncchat("init", "--name", "Alice", "--db", alice)
+    syncchat("init", "--name", "Bob", "--db", bob)
+    link = syncchat("room", "create", "Team", "--relay", relay.url, "--db", alice)
+    syncchat("join", "-", "--db", bob, stdin=link)
     for text in ("written", "offline"):
         syncchat("send", "Team", text, "--db", alice)
     syncchat("send", "Team", "by Bob", "--db", bob)
@@ -45,6 +51,8 @@ def test_what_one_sends_and_syncs_the_other_gets_with_sync(
     assert contents(alice) == contents(bob)
     assert contents(alice) == [("Alice", "written"), ("Alice", "offline"), ("Bob", "by Bob")]
     assert digest(alice) == digest(bob)
+    shown = syncchat("doctor", "--db", alice), syncchat("history", "Team", "--db", bob)
+    assert digest(bob) in shown[0] and "Alice: offline" in shown[1]
 
 
 def test_send_with_wait_ends_when_the_relay_has_it(relay: RelayProgram, tmp_path: Path) -> None:

@@ -175,7 +175,8 @@ def _forward(
 
 def _start(room: Room, asked: dict[str, Any], limit: int) -> str | None:
     """Return the id just before the last ``limit`` messages, or None when there are not more."""
-    before, left = asked["before"], limit + 1
+    before: str | None = asked["before"]
+    left = limit + 1
     while left > 0:
         page = room.messages(before=before, thread=asked["thread"], limit=min(PAGE, left))
         if not page:
