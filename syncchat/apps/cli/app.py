@@ -39,6 +39,7 @@ _COMMANDS = {
         "doctor": (f"{_HERE}.doctor:doctor", "Check the database, or rebuild what it shows."),
         "relay": ("syncchat_relay.cli:main", "Run a relay."),
         "demo": ("syncchat.apps.demo:demo", "Watch peers chat through failures."),
+        "simulate": (f"{_HERE}.simulate:simulate", "Search for faults that make peers differ."),
     },
 }
 _HOMES = {name: home for part in _COMMANDS.values() for name, (home, _) in part.items()}
