@@ -28,6 +28,7 @@ class Seen(NamedTuple):
     deleted: bool
     reply_to: str | None
     reactions: frozenset[tuple[str, str]]
+    readers: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -49,11 +50,17 @@ def _allowed(deeds: Iterable[_Deed[T]], start: set[T]) -> set[T]:
     return allowed
 
 
+class _Title(NamedTuple):
+    deed: _Deed[str]
+    over: str | None
+
+
 @dataclass(slots=True)
 class _Message:
     token: str
     written: _Deed[str]
     reply_to: str | None
+    after: tuple[str, ...] = ()
     edits: list[_Deed[str]] = field(default_factory=list)
     deletes: list[_Deed[bool]] = field(default_factory=list)
     reactions: dict[tuple[str, str], list[_Deed[bool]]] = field(default_factory=dict)
@@ -72,9 +79,10 @@ class Oracle:
     def __init__(self) -> None:
         self._messages: dict[str, _Message] = {}
         self._reads: dict[str, dict[str, _Deed[bool]]] = {}
-        self._titles: list[_Deed[str]] = []
+        self._titles: list[_Title] = []
         self._deeds: list[_Deed[str] | _Deed[bool]] = []
-        self.canaries: list[str] = []
+        self.is_ordered = True
+        """Whether all clocks were close enough that causes are shown before effects."""
 
     @property
     def number(self) -> int:
@@ -87,9 +95,20 @@ class Oracle:
 
     # What people do
 
-    def wrote(self, by: str, token: str, text: str, *, reply_to: str | None = None) -> None:
-        """Note a message; ``token`` is its first word, ``reply_to`` another's token."""
-        self._messages[token] = _Message(token, self._did(by, text), reply_to)
+    def wrote(
+        self,
+        by: str,
+        token: str,
+        text: str,
+        *,
+        reply_to: str | None = None,
+        after: Iterable[str] = (),
+    ) -> None:
+        """Note a message; ``token`` is its first word, ``reply_to`` another's token.
+
+        ``after`` are tokens of messages that the author was shown when writing.
+        """
+        self._messages[token] = _Message(token, self._did(by, text), reply_to, tuple(after))
 
     def edited(self, by: str, token: str, text: str) -> None:
         """Note that the author changed a message's text."""
@@ -111,9 +130,9 @@ class Oracle:
             if token not in seen or not seen[token].is_certain:
                 seen[token] = self._did(by, True)
 
-    def titled(self, by: str, title: str) -> None:
-        """Note a new title of the room."""
-        self._titles.append(self._did(by, title))
+    def titled(self, by: str, title: str, *, over: str | None = None) -> None:
+        """Note a new title of the room, given by somebody who was shown the title ``over``."""
+        self._titles.append(_Title(self._did(by, title), over))
 
     def restored(self, by: str, since: int) -> None:
         """Note that a machine's database is again what it was after deed ``since``."""
@@ -123,6 +142,12 @@ class Oracle:
         for message in self._messages.values():
             if message.written.by == by and any(not deed.is_certain for deed in message.edits):
                 message.may_repeat = True
+
+    def lost(self, by: str) -> None:
+        """Note that a device is gone: what it did may have reached the others, or not."""
+        for deed in self._deeds:
+            if deed.by == by:
+                deed.is_certain = False
 
     def _did(self, by: str, value: T) -> _Deed[T]:
         deed = _Deed(len(self._deeds), by, value)
@@ -169,12 +194,19 @@ class Oracle:
             raise Divergence(f"{name} counts {unread} unread, not {least} to {most}")
 
     def check_title(self, name: str, title: str) -> None:
-        """Raise ``Divergence`` unless the title is one that somebody gave last."""
+        """Raise ``Divergence`` unless the title is one that somebody gave last.
+
+        Where clocks are near each other, one that somebody replaced knowingly is not.
+        """
         last: dict[str, set[str]] = {}
-        for deed in self._titles:
+        replaced: set[str] = set()
+        for deed, over in self._titles:
             before = last.get(deed.by, set())
             last[deed.by] = {deed.value} if deed.is_certain else before | {deed.value}
-        if last and title not in set().union(*last.values()):
+            if self.is_ordered and deed.is_certain and over is not None and over != deed.value:
+                replaced.add(over)
+                replaced.discard(deed.value)
+        if last and title not in set().union(*last.values()) - replaced:
             raise Divergence(f"{name} shows the title {title!r}, which nobody gave last")
 
     def _check_once(self, name: str, seen: list[Seen]) -> None:
@@ -203,6 +235,7 @@ class Oracle:
             raise Divergence(f"{name} shows {message.token} as an answer to something else")
         if message.may_repeat:
             return
+        self._check_readers(name, message, found)
         for (by, emoji), deeds in message.reactions.items():
             if ((by, emoji) in found.reactions) not in _allowed(deeds, {False}):
                 raise Divergence(f"{name} shows the reaction of {by} to {message.token} wrongly")
@@ -210,7 +243,21 @@ class Oracle:
             if place not in message.reactions:
                 raise Divergence(f"{name} shows a reaction to {message.token} that nobody made")
 
+    def _check_readers(self, name: str, message: _Message, found: Seen) -> None:
+        if not message.written.is_certain:
+            return
+        for reader, marked in self._reads.items():
+            deed = marked.get(message.token)
+            is_read = reader in found.readers
+            if reader == found.author or (deed is not None and not deed.is_certain):
+                continue
+            if is_read is not (deed is not None):
+                so = "as read by" if is_read else "as not read by"
+                raise Divergence(f"{name} shows {message.token} {so} {reader}")
+
     def _check_order(self, name: str, seen: list[Seen]) -> None:
+        if self.is_ordered:
+            self._check_causes(name, seen)
         last: dict[str, int] = {}
         for message in seen:
             if message.deleted:
@@ -221,6 +268,19 @@ class Oracle:
             if known.written.number < last.get(message.author, -1):
                 raise Divergence(f"{name} shows {message.author}'s messages out of order")
             last[message.author] = known.written.number
+
+    def _check_causes(self, name: str, seen: list[Seen]) -> None:
+        """See that nothing is shown before what its author was shown."""
+        shown = {_token(message.text) for message in seen if not message.deleted}
+        before: set[str] = set()
+        for message in seen:
+            token = _token(message.text)
+            if message.deleted or self._messages[token].may_repeat:
+                continue
+            before.add(token)
+            for cause in self._messages[token].after:
+                if cause in shown - before and not self._messages[cause].may_repeat:
+                    raise Divergence(f"{name} shows {token} before {cause}, which it follows")
 
 
 def _token(text: str) -> str:

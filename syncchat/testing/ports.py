@@ -35,10 +35,22 @@ class SimClock:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self.skew_ms = 0
+        self.skew_most_ms = self.skew_least_ms = 0
+        self._skew_ms = 0
+
+    @property
+    def skew_ms(self) -> int:
+        """Return how far the wall clock is ahead of the world's."""
+        return self._skew_ms
+
+    @skew_ms.setter
+    def skew_ms(self, skew_ms: int) -> None:
+        self._skew_ms = skew_ms
+        self.skew_most_ms = max(self.skew_most_ms, skew_ms)
+        self.skew_least_ms = min(self.skew_least_ms, skew_ms)
 
     def now_ms(self) -> int:
-        return max(0, EPOCH_MS + self._now_ms() + self.skew_ms)
+        return max(0, EPOCH_MS + self._now_ms() + self._skew_ms)
 
     def monotonic(self) -> float:
         return self._now_ms() / 1000

@@ -44,6 +44,7 @@ class SimPeer:
         self._life = 0
         self.wants_online = False
         self.can_reach_relay = True
+        self.is_lost = False
         self.crashes = 0
         self.problems: list[str] = []
         """Why connections ended, in order."""
@@ -69,6 +70,11 @@ class SimPeer:
         return self._peer is not None
 
     @property
+    def life(self) -> int:
+        """Return a number that every start of the process changes."""
+        return self._life
+
+    @property
     def link(self) -> SimLink | None:
         """Return the connection, if there is one."""
         return self._link
@@ -80,7 +86,7 @@ class SimPeer:
 
     def start(self) -> None:
         """Start the process on what the disk holds."""
-        if self._peer is not None:
+        if self._peer is not None or self.is_lost:
             return
         self._life += 1
         while True:

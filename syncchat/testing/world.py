@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from ..core.message import Message, Status
+from ..core.message import Message
+from ..core.values import DeleteValue, EditValue, Root, encode_value
 from ..ids import RoomId
 from ..peer import Peer
 from ..room import Room
 from ..storage import chains
+from ..storage.outbox import Op
 from .disk import SimCrash
+from .judge import Judge, token_of
 from .loop import Loop
-from .oracle import Divergence, Oracle, Seen
+from .oracle import Divergence, Oracle
 from .ports import SeededRandom
 from .relay import URL, SimRelay
 from .simpeer import SimPeer
@@ -22,7 +25,14 @@ CANARY = "canary"
 SETTLE_MS_MAX = 300_000
 """Virtual time that a healed world has until everything has converged: ten longest back-offs."""
 
-_RANKS = {status: rank for rank, status in enumerate(Status)}
+PEACE_MS = 12_000
+"""How long a connection is left alone before it must come back at once when it is cut."""
+
+RETURN_MS_MAX = 4_000
+"""Virtual time in which it must: the first back-off, a handshake, and a resend."""
+
+ORDERED_SKEW_MS_MAX = 4 * 60 * 1000
+"""How far clocks may differ where replies must still be shown after what they answer."""
 
 
 class World:
@@ -53,15 +63,18 @@ class World:
         first = self.peers[0]
         room = first.peer.create_room("start", relay=URL)
         self.oracle.titled(first.name, "start")
-        link = room.invite()
-        self._names: dict[str, str] = {first.peer.device: first.name}
+        self.room_id: RoomId = room.id
+        self._link = room.invite()
+        self.names: dict[str, str] = {first.peer.device: first.name}
         for other in self.peers[1:]:
-            other.peer.join(link)
-            self._names[other.peer.device] = other.name
-        self._statuses: dict[tuple[str, str], Status] = {}
+            other.peer.join(self._link)
+            self.names[other.peer.device] = other.name
+        self.was_garbled = False
+        self._judge = Judge(self)
+        self._forged: set[tuple[str, str]] = set()
         self._backups: dict[str, list[tuple[int, int]]] = {}
         self._restored: set[str] = set()
-        self._losses = 0
+        self.losses = 0
         self.online()
 
     def __enter__(self) -> World:
@@ -78,9 +91,9 @@ class World:
                 peer.kill()
 
     @property
-    def room_id(self) -> RoomId:
-        """Return the id of the room."""
-        return next(peer.room.id for peer in self.peers if peer.is_running)
+    def living(self) -> list[SimPeer]:
+        """Return the peers whose devices are not gone for good."""
+        return [peer for peer in self.peers if not peer.is_lost]
 
     def online(self) -> None:
         """Bring every peer online."""
@@ -104,14 +117,15 @@ class World:
         """Write a message; a token is put before the text."""
         token = self.oracle.next_token()
         full = f"{token} {CANARY} {text}"
-        target = None if reply_to is None else _token_of(reply_to)
+        target = None if reply_to is None else token_of(reply_to)
         answered = None if reply_to is None else reply_to.id
+        last = [token_of(m) for m in peer.room.messages(limit=1) if not m.deleted]
         if self._did(peer, lambda p: p.rooms()[0].send(full, reply_to=answered, metadata=metadata)):
-            self.oracle.wrote(peer.name, token, full, reply_to=target)
+            self.oracle.wrote(peer.name, token, full, reply_to=target, after=last)
 
     def edit(self, peer: SimPeer, message: Message, text: str) -> None:
         """Change an own message."""
-        token = _token_of(message)
+        token = token_of(message)
         full = f"{token} {CANARY} {text}"
         if self._did(peer, lambda p: p.rooms()[0].edit(message.id, full)):
             self.oracle.edited(peer.name, token, full)
@@ -119,7 +133,7 @@ class World:
     def delete(self, peer: SimPeer, message: Message) -> None:
         """Delete an own message."""
         if self._did(peer, lambda p: p.rooms()[0].delete(message.id)):
-            self.oracle.deleted(peer.name, _token_of(message))
+            self.oracle.deleted(peer.name, token_of(message))
 
     def react(self, peer: SimPeer, message: Message, emoji: str, *, on: bool = True) -> None:
         """React to a message, or take it back."""
@@ -128,7 +142,7 @@ class World:
             (p.rooms()[0].react if on else p.rooms()[0].unreact)(message.id, emoji)
 
         if self._did(peer, act):
-            self.oracle.reacted(peer.name, _token_of(message), emoji, on=on)
+            self.oracle.reacted(peer.name, token_of(message), emoji, on=on)
 
     def read(self, peer: SimPeer, upto: Message | None = None) -> None:
         """Mark a message and everything shown before it as read."""
@@ -137,7 +151,7 @@ class World:
             self.oracle.read(
                 peer.name,
                 [
-                    _token_of(message)
+                    token_of(message)
                     for message in shown
                     if not message.deleted
                     and not message.mine
@@ -147,13 +161,57 @@ class World:
 
     def retitle(self, peer: SimPeer, title: str) -> None:
         """Give the room another title."""
+        before = peer.room.title
         if self._did(peer, lambda p: p.rooms()[0].set_title(title)):
-            self.oracle.titled(peer.name, title)
+            self.oracle.titled(peer.name, title, over=before)
+
+    def rebuild(self, peer: SimPeer) -> bool:
+        """Fold a peer's view anew from its envelopes and outbox; tell whether it took place."""
+        return self._did(peer, lambda p: p.rebuild())
+
+    def forge(self, peer: SimPeer, message: Message, *, deletes: bool) -> None:
+        """Have a modified program edit or delete a message of somebody else: nobody heeds it."""
+        root, place = Root.DELETES if deletes else Root.EDITS, (peer.name, message.id)
+        if place in self._forged:  # an edit after a deletion would not even be sealed
+            return
+
+        def act(p: Peer) -> None:
+            room = p.rooms()[0]
+            with room._writing() as (stamp, batch):
+                text = f"forged {CANARY}"
+                value = DeleteValue(stamp) if deletes else EditValue(stamp, text)
+                room._queue(Op(root, message.id, stamp, encode_value(value)))
+                batch.note(root, message.id, value)
+
+        if self._did(peer, act) and deletes:
+            self._forged.add(place)
+
+    def add_peer(self) -> SimPeer:
+        """Have somebody new join the room, with nothing of its history yet."""
+        peer = SimPeer(f"peer{len(self.peers)}", self.loop, self.random, self.relay)
+        peer.peer.join(self._link)
+        self.peers.append(peer)
+        self.names[peer.peer.device] = peer.name
+        peer.go_online()
+        return peer
+
+    def lose_device(self, peer: SimPeer) -> None:
+        """Have a device be gone for good; what others have of it must still spread."""
+        peer.is_lost = True
+        peer.kill()
+        self.oracle.lost(peer.name)
+        self._restored.discard(peer.name)
+
+    def garble(self, peer: SimPeer) -> None:
+        """Flip a bit in the next frame on a peer's connection."""
+        if peer.link is not None:
+            peer.link.garble += 1
+            self.was_garbled = True
 
     def back_up(self, peer: SimPeer) -> None:
         """Take a backup of a peer's database."""
         peer.keep_image()
-        deed = (self.oracle.number, self._losses)
+        deed = (self.oracle.number, self.losses)
         self._backups.setdefault(peer.name, []).append(deed)
 
     def restore(self, peer: SimPeer) -> bool:
@@ -164,7 +222,7 @@ class World:
         writes a second history (see the threat model), and peers rightly freeze it.
         """
         taken = self._backups.get(peer.name)
-        if not taken or taken[-1][1] < self._losses or not self.relay_knows(peer):
+        if not taken or taken[-1][1] < self.losses or not self.relay_knows(peer):
             return False
         since, _ = taken.pop()
         peer.restore()
@@ -190,7 +248,7 @@ class World:
         if self._restored:
             return False
         lose()
-        self._losses += 1
+        self.losses += 1
         self.relay.start()
         return True
 
@@ -210,48 +268,64 @@ class World:
 
     def check_safety(self, peer: SimPeer) -> None:
         """Raise ``Divergence`` if a running peer shows what it must never show, faults or not."""
-        if not peer.is_running:
-            return
-        shown = self.shown(peer)
-        self.oracle.check_own(peer.name, self._seen(shown))
-        for message in shown:
-            if message.mine:
-                place = (peer.name, message.id)
-                before = self._statuses.get(place, Status.QUEUED)
-                if _RANKS[message.status] < _RANKS[before]:
-                    raise Divergence(
-                        f"{peer.name}: {_token_of(message)} went from {before} to {message.status}"
-                    )
-                self._statuses[place] = message.status
+        if peer.is_running:
+            self._note_clocks()
+            self._judge.check_safety(peer)
 
     def heal(self) -> None:
-        """End every fault, bring everyone online, and let the world settle.
+        """End every fault, start and switch on what is off, and let the world settle.
 
-        Raises ``Divergence`` when it has not settled in ``SETTLE_MS_MAX`` of virtual time.
+        Nobody is helped further: who waits to connect again waits, and who has a connection that
+        is silent has to notice. Raises ``Divergence`` when the world has not settled in
+        ``SETTLE_MS_MAX`` of virtual time.
         """
         self.relay.start()
-        for peer in self.peers:
+        for peer in self.living:
             peer.disk.is_full = False
             peer.disk.crash_in = None
             peer.can_reach_relay = True
-            if peer.link is not None and (peer.link.is_half_open or peer.link.garble):
-                peer.link.cut()
             if peer.link is not None:
-                peer.link.delay_ms = 0
+                peer.link.garble = peer.link.delay_ms = 0
             peer.start()
-            peer.go_online()
-        end = self.loop.now_ms + SETTLE_MS_MAX
+            if not peer.wants_online:
+                peer.go_online()
+        self.settle(within_ms=SETTLE_MS_MAX)
+
+    def settle(self, *, within_ms: int, step_ms: int = 2_000) -> None:
+        """Let time pass until the world has settled; raises ``Divergence`` if it takes longer."""
+        end = self.loop.now_ms + within_ms
         while self.loop.now_ms < end:
-            self.run(seconds=2)
+            self.run(seconds=step_ms / 1000)
             if self.is_settled():
                 return
-        states = ", ".join(f"{p.name}: {self._progress(p)}" for p in self.peers)
-        raise Divergence(f"not settled after {SETTLE_MS_MAX // 1000} s of peace ({states})")
+        states = ", ".join(f"{p.name}: {self._progress(p)}" for p in self.living)
+        raise Divergence(f"not settled after {within_ms / 1000:g} s of peace ({states})")
+
+    def shake(self) -> None:
+        """Shake a settled world once more: a newcomer, and all connections cut after a peace.
+
+        The newcomer must get the whole history from the relay; those who were cut must be back
+        soon, because nothing was wrong with their connections for long; everyone must know that
+        what they wrote was delivered; and views must be equal to those folded anew.
+        """
+        self.add_peer()
+        self.settle(within_ms=SETTLE_MS_MAX)
+        self.run(seconds=PEACE_MS / 1000)
+        self._judge.check_delivered(self.living)
+        for peer in self.living:
+            if peer.link is not None:
+                peer.link.cut()
+            self.write(peer, "written while the connection is cut")
+        self.settle(within_ms=RETURN_MS_MAX, step_ms=500)
+        self.check()
+        for peer in self.living:
+            self._judge.check_rebuild(peer)
+            self._judge.check_erasure(peer)
 
     def is_settled(self) -> bool:
         """Tell whether all outboxes are empty, all peers caught up, and all digests equal."""
         digests = set()
-        for peer in self.peers:
+        for peer in self.living:
             exchange = peer.exchange
             if exchange is None or not exchange.is_live(peer.room.id) or peer.room.outbox():
                 return False
@@ -261,18 +335,13 @@ class World:
     def check(self, *, deep: bool = False) -> None:
         """Raise ``Divergence`` unless every peer shows what everyone wrote.
 
-        Compares each view with the oracle, digests with each other, counts with recounts, and
-        looks for plaintext at the relay. ``deep`` verifies every stored signature as well.
+        Compares each view with the oracle and with the others', envelopes with those of the relay,
+        counts with recounts, and looks for plaintext at the relay. ``deep`` verifies every stored
+        signature as well.
         """
-        digests = {peer.name: peer.room.digest() for peer in self.peers}
-        if len(set(digests.values())) > 1:
-            raise Divergence(f"digests differ: {digests}")
-        for peer in self.peers:
-            self.check_safety(peer)
-            seen = self._seen(self.shown(peer))
-            self.oracle.check(peer.name, seen)
-            self.oracle.check_unread(peer.name, seen, peer.room.unread())
-            self.oracle.check_title(peer.name, peer.room.title)
+        self._note_clocks()
+        self._judge.check_agreement(self.living)
+        for peer in self.living:
             faults = peer.peer.check() if deep else peer.peer.recount()
             if faults:
                 raise Divergence(f"{peer.name}: {'; '.join(faults)}")
@@ -285,8 +354,8 @@ class World:
         For what an app computes from messages: a poll, a shared counter, a board. Call it after
         ``heal``; before, peers may differ.
         """
-        views = {peer.name: view(peer.room) for peer in self.peers}
-        first = views[self.peers[0].name]
+        views = {peer.name: view(peer.room) for peer in self.living}
+        first = next(iter(views.values()))
         if any(other != first for other in views.values()):
             shown = "\n".join(f"  {name} shows {value!r}" for name, value in views.items())
             raise Divergence(f"the view {_name_of(view)} differs between peers\n{shown}")
@@ -305,21 +374,14 @@ class World:
             return False
         return True
 
-    def _seen(self, shown: list[Message]) -> list[Seen]:
-        return [
-            Seen(
-                message.id,
-                self._names[message.sender],
-                message.text,
-                message.deleted,
-                message.reply_to,
-                frozenset((self._names[r.member], r.emoji) for r in message.reactions),
-            )
-            for message in shown
-        ]
+    def _note_clocks(self) -> None:
+        """Tell the oracle whether clocks were ever too far apart to keep causes before effects."""
+        most = max(peer.clock.skew_most_ms for peer in self.peers)
+        least = min(peer.clock.skew_least_ms for peer in self.peers)
+        self.oracle.is_ordered = most - least <= ORDERED_SKEW_MS_MAX
 
     def _forget_statuses(self, peer: SimPeer) -> None:
-        self._statuses = {p: s for p, s in self._statuses.items() if p[0] != peer.name}
+        self._judge.forget(peer)
 
     def _progress(self, peer: SimPeer) -> str:
         state = peer.exchange.state if peer.exchange else "no connection"
@@ -328,7 +390,3 @@ class World:
 
 def _name_of(view: Callable[[Room], object]) -> str:
     return getattr(view, "__name__", type(view).__name__)
-
-
-def _token_of(message: Message) -> str:
-    return message.text.split(" ", 1)[0]

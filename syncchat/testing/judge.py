@@ -1,0 +1,259 @@
+"""The judge: compares a world's peers with the oracle, with each other and with their own past.
+
+*Safety* holds at any moment, faults or not: own messages never vanish, a state or a cursor never
+goes back, nothing counts as sent that the relay does not have, and who follows the events knows
+what is shown. *Agreement* holds when a healed world has settled: everyone shows the same, as the
+oracle says, everyone and the relay hold the same envelopes, and counts equal a recount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core.journal import Volume
+from ..core.message import Message, Status
+from ..core.values import Root
+from ..events import MessageAdded, MessageChanged
+from ..exchange.volumes import Volumes, read_volume
+from ..ids import device_text
+from ..storage import chains, rooms
+from ..storage.rooms import RoomRow
+from ..wire.envelope import decode_envelope
+from .oracle import Divergence, Seen
+from .relay import SimRelay
+from .simpeer import SimPeer
+
+if TYPE_CHECKING:
+    from .world import World
+
+EVERYTHING = 2**31
+_RANKS = {status: rank for rank, status in enumerate(Status)}
+
+
+class _Place(NamedTuple):
+    """Is how far a peer was in the relay's log when it was looked at last."""
+
+    losses: int
+    incarnation: bytes
+    cursor: int
+
+
+class _Told(NamedTuple):
+    """Is what somebody knows who has followed a process's events up to a change number."""
+
+    life: int
+    change: int
+    messages: dict[str, object]
+
+
+class Judge:
+    """Watches one world; every method raises ``Divergence`` where something is wrong."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._statuses: dict[tuple[str, str], Status] = {}
+        self._places: dict[str, _Place] = {}
+        self._told: dict[str, _Told] = {}
+
+    def forget(self, peer: SimPeer) -> None:
+        """Forget what a peer showed, because its disk went back in time."""
+        self._statuses = {p: s for p, s in self._statuses.items() if p[0] != peer.name}
+        self._places.pop(peer.name, None)
+        self._told.pop(peer.name, None)
+
+    # At any moment
+
+    def check_safety(self, peer: SimPeer) -> None:
+        """Look at one running peer."""
+        shown = self._world.shown(peer)
+        self._world.oracle.check_own(peer.name, self._seen(shown))
+        self._check_statuses(peer, shown)
+        self._check_events(peer, shown)
+        self._check_place(peer)
+
+    def _check_statuses(self, peer: SimPeer, shown: list[Message]) -> None:
+        for message in shown:
+            if message.mine:
+                place = (peer.name, message.id)
+                before = self._statuses.get(place, Status.QUEUED)
+                if _RANKS[message.status] < _RANKS[before]:
+                    raise Divergence(
+                        f"{peer.name}: {token_of(message)} went from {before} to {message.status}"
+                    )
+                self._statuses[place] = message.status
+
+    def _check_events(self, peer: SimPeer, shown: list[Message]) -> None:
+        """See whether who follows the events knows all that is shown."""
+        change = rooms.last_change(peer.peer._db)
+        told = self._told.get(peer.name)
+        if told is None or told.life != peer.life:
+            messages = {message.id: _told_of(message) for message in shown}
+            self._told[peer.name] = _Told(peer.life, change, dict(messages))
+            return
+        for event in peer.peer._between(told.change, change):
+            if isinstance(event, MessageAdded | MessageChanged):
+                if isinstance(event, MessageAdded) and event.message.id in told.messages:
+                    raise Divergence(f"{peer.name} tells {token_of(event.message)} as new twice")
+                told.messages[event.message.id] = _told_of(event.message)
+        for message in shown:
+            if told.messages.get(message.id) != _told_of(message):
+                raise Divergence(f"{peer.name} changed {token_of(message)} without an event")
+        self._told[peer.name] = told._replace(change=change)
+
+    def _check_place(self, peer: SimPeer) -> None:
+        """See that the cursor did not go back, and that what counts as sent is at the relay."""
+        world = self._world
+        room = _room(peer)
+        now = _Place(world.losses, room.incarnation, room.cursor)
+        before = self._places.get(peer.name)
+        self._places[peer.name] = now
+        if world.was_garbled or type(world.relay) is not SimRelay:
+            return  # a flipped bit can say that the relay has lost something
+        if before is not None and before[:2] == now[:2] and now.cursor < before.cursor:
+            raise Divergence(f"{peer.name} went from log {before.cursor} back to {now.cursor}")
+        if not world.losses and not world.relay_knows(peer):
+            raise Divergence(f"{peer.name} takes for sent what the relay does not have")
+
+    # When all has settled
+
+    def check_agreement(self, peers: Sequence[SimPeer]) -> None:
+        """Look at all peers of a healed and settled world."""
+        digests = {peer.name: peer.room.digest() for peer in peers}
+        if len(set(digests.values())) > 1:
+            raise Divergence(f"digests differ: {digests}")
+        first, *others = [(peer, self._world.shown(peer)) for peer in peers]
+        for peer, shown in others:
+            self._check_same(first[0], first[1], peer, shown)
+        for peer, shown in (first, *others):
+            self.check_safety(peer)
+            seen = self._seen(shown)
+            oracle = self._world.oracle
+            oracle.check(peer.name, seen)
+            oracle.check_unread(peer.name, seen, peer.room.unread())
+            oracle.check_title(peer.name, peer.room.title)
+            for message in shown:
+                if message.mine and _RANKS[message.status] < _RANKS[Status.SENT]:
+                    raise Divergence(f"{peer.name}: {token_of(message)} is still {message.status}")
+        self._check_envelopes(peers)
+
+    def check_delivered(self, peers: Sequence[SimPeer]) -> None:
+        """Look whether everyone knows that their messages were delivered."""
+        for peer in peers:
+            for message in self._world.shown(peer):
+                if _RANKS[message.status] < _RANKS[Status.DELIVERED] and not message.deleted:
+                    raise Divergence(
+                        f"{peer.name}: {token_of(message)} is still {message.status}, "
+                        "though everyone has it"
+                    )
+
+    def check_rebuild(self, peer: SimPeer) -> None:
+        """See that a view folded anew is the view that was kept."""
+        before = self._all_of(peer)
+        if not self._world.rebuild(peer):
+            return
+        after = self._all_of(peer)
+        if before != after:
+            for one, other in zip(before, after, strict=True):
+                if one != other:
+                    raise Divergence(f"{peer.name} rebuilt {one!r} as {other!r}")
+
+    def check_erasure(self, peer: SimPeer) -> None:
+        """See that what a person deleted is gone from the own journal, not only from the view."""
+        gone = {message.id for message in self._world.shown(peer) if message.deleted}
+        room = _room(peer)
+        db = peer.peer._db
+        own = chains.find_chain(db, room.id, peer.peer.device)
+        if own is None:
+            return
+        volumes = Volumes(db)
+        for number in chains.volume_numbers(db, own.id):
+            content = Volume(number, read_volume(db, volumes, room, own, number)).content()
+            for root, key in content:
+                if root is Root.MESSAGES and key + own.device in gone:
+                    raise Divergence(f"{peer.name} keeps the text of a deleted message")
+
+    def _check_same(
+        self, one: SimPeer, mine: list[Message], other: SimPeer, theirs: list[Message]
+    ) -> None:
+        for message, same in zip(mine, theirs, strict=True):
+            if _shown_of(message) != _shown_of(same):
+                raise Divergence(
+                    f"{one.name} shows {_shown_of(message)}, {other.name} {_shown_of(same)}"
+                )
+
+    def _check_envelopes(self, peers: Sequence[SimPeer]) -> None:
+        """See that everyone, and the relay, has the same envelopes, each once."""
+        world = self._world
+        if type(world.relay) is not SimRelay:
+            return
+        held: dict[str, dict[tuple[str, int], bytes]] = {"the relay": {}}
+        log = world.relay.log
+        for raw in log.read(world.room_id, 0, envelopes_max=EVERYTHING, bytes_max=EVERYTHING):
+            _, header = decode_envelope(raw)
+            place = (device_text(header.device), header.seq)
+            if place in held["the relay"]:
+                raise Divergence(f"the relay has {place} twice")
+            held["the relay"][place] = raw
+        for peer in peers:
+            held[peer.name] = found = {}
+            db = peer.peer._db
+            for chain in chains.all_chains(db, _room(peer).id):
+                if chain.frozen is not None:
+                    raise Divergence(f"{peer.name} froze {chain.device}: {chain.frozen}")
+                for seq, raw in chains.envelopes_after(
+                    db, chain.id, 0, limit=EVERYTHING, bytes_max=EVERYTHING
+                ):
+                    found[chain.device, seq] = raw
+        for name, found in held.items():
+            for place in sorted(found.keys() | held["the relay"].keys()):
+                if found.get(place) != held["the relay"].get(place):
+                    raise Divergence(f"{name} and the relay do not have the same at {place}")
+
+    def _all_of(self, peer: SimPeer) -> list[object]:
+        room = peer.room
+        return [room.digest(), room.unread(), room.title, room.outbox(), *self._world.shown(peer)]
+
+    def _seen(self, shown: list[Message]) -> list[Seen]:
+        names = self._world.names
+        return [
+            Seen(
+                message.id,
+                names[message.sender],
+                message.text,
+                message.deleted,
+                message.reply_to,
+                frozenset((names[r.member], r.emoji) for r in message.reactions),
+                frozenset(names[member] for member in message.read_by),
+            )
+            for message in shown
+        ]
+
+
+def token_of(message: Message) -> str:
+    """Return the word by which the oracle knows a message."""
+    return message.text.split(" ", 1)[0]
+
+
+def _room(peer: SimPeer) -> RoomRow:
+    return rooms.all_rooms(peer.peer._db)[0]
+
+
+def _told_of(message: Message) -> object:
+    """Return what events tell of a message."""
+    status = Status.DELIVERED if message.status is Status.READ else message.status
+    reactions = tuple((r.member, r.emoji, r.at_ms) for r in message.reactions)
+    return message.text, message.deleted, message.edited_at, reactions, status
+
+
+def _shown_of(message: Message) -> object:
+    """Return what everyone shows alike."""
+    return (
+        message.id,
+        message.text,
+        message.deleted,
+        message.edited_at,
+        message.reply_to,
+        tuple((r.member, r.emoji, r.at_ms) for r in message.reactions),
+        message.read_by,
+    )
