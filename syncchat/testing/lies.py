@@ -1,0 +1,97 @@
+"""The lies that a relay can tell, by name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Lie(StrEnum):
+    """Names one way in which a relay is dishonest.
+
+    ``docs/explanation/lying-relay.md`` says what becomes of each. The first part changes frames
+    on their way to a peer, the second answers in the place of the relay, the third keeps another
+    history for those who are deceived.
+    """
+
+    OMIT = "omit"
+    """Leaves an envelope out of a delivery and counts on as if nothing were missing."""
+    SKIP = "skip"
+    """Drops whole deliveries."""
+    SHUFFLE = "shuffle"
+    """Turns the order of envelopes in a delivery around."""
+    SWAP = "swap"
+    """Sends a delivery after the one that follows it."""
+    REPEAT = "repeat"
+    """Sends deliveries again, at once and later."""
+    REPEAT_ACK = "repeat ack"
+    """Sends acks twice."""
+    ACK_AHEAD = "ack ahead"
+    """Acks a push before it delivers what stands before it in the log."""
+    SWAP_ROOMS = "swap rooms"
+    """Delivers the envelopes of one room as those of another."""
+    ONE_ALIAS = "one alias"
+    """Gives all rooms the same alias."""
+    INVENT_JUNK = "invent junk"
+    """Adds random bytes to deliveries."""
+    INVENT_SIGNATURE = "invent signature"
+    """Signs a device's envelope with a key of its own."""
+    INVENT_BODY = "invent body"
+    """Puts another body under a true header and signature."""
+    INVENT_DEVICE = "invent device"
+    """Adds the well-signed chain of a device that nobody knows."""
+    OWN_TOO_HIGH = "own too high"
+    """Says that it holds more of the own chain than there is."""
+    OWN_TOO_LOW = "own too low"
+    """Says that it holds nothing of the own chain."""
+    HEAD_WRONG = "head wrong"
+    """Names a wrong head of the log when a room is opened."""
+    AFTER_WRONG = "after wrong"
+    """Names a wrong place from which deliveries start."""
+    NOTHING_NEW = "nothing new"
+    """Says that all is as the peer said, whatever the log holds."""
+    LIVE_WRONG = "live wrong"
+    """Says that all was delivered up to a seq that the log does not have."""
+    DELIVERED = "delivered"
+    """Says that devices, some of them invented, have applied everything."""
+    OLD_HELLO = "old hello"
+    """Greets with the nonce of an earlier connection."""
+    BAD_FRAMES = "bad frames"
+    """Sends bytes that are no frame."""
+    FLOOD = "flood"
+    """Asks for a sign of life hundreds of times at once."""
+
+    SILENCE = "silence"
+    """Takes everything and answers nothing."""
+    NO_OPENED = "no opened"
+    """Answers everything but the opening of rooms."""
+    NO_ACKS = "no acks"
+    """Stores pushes, and never acks them."""
+    STALL = "stall"
+    """Opens rooms, and never delivers what it said that there is."""
+    ACK_UNSTORED = "ack unstored"
+    """Acks pushes, and drops them."""
+    FALSE_FORBIDDEN = "false forbidden"
+    """Says that the device may not write."""
+    FALSE_CONFLICT = "false conflict"
+    """Says that another envelope stands at that place of the chain."""
+    FALSE_BAD = "false bad"
+    """Says that an envelope is invalid."""
+    FALSE_GAP = "false gap"
+    """Says that earlier envelopes of the chain are missing."""
+    FALSE_CHAINS = "false chains"
+    """Says that it holds everybody's whole chain."""
+    ENDLESS_CHAINS = "endless chains"
+    """Never ends its answer about which chains it holds."""
+
+    WITHHOLD = "withhold"
+    """Never shows the envelopes of some devices."""
+    HIDE = "hide"
+    """Acks what some peers write, shows it to them, and to nobody else."""
+    FORK = "fork"
+    """Keeps a history of its own for some peers, from now on."""
+    ROLL_BACK = "roll back"
+    """Goes on from an older state of its log, as if nothing had come after."""
+
+
+KEPT_APART = frozenset({Lie.WITHHOLD, Lie.HIDE, Lie.FORK, Lie.ROLL_BACK})
+"""Lies that need another history."""
