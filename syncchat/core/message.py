@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -131,7 +131,7 @@ class Message:
 
 
 def _iso(ms: int) -> str:
-    moment = datetime.fromtimestamp(min(ms, _ISO_MS_MAX) / 1000, UTC)
+    moment = _EPOCH + timedelta(milliseconds=min(ms, _ISO_MS_MAX))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -139,7 +139,7 @@ def _ms(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    return min(round(moment.timestamp() * 1000), MS_MAX)
+    return min((moment - _EPOCH) // timedelta(milliseconds=1), MS_MAX)
 
 
 def _text(value: object) -> str:
@@ -148,5 +148,6 @@ def _text(value: object) -> str:
     return value
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO_MS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999, where ISO dates of four digits end."""
