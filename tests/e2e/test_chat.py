@@ -121,7 +121,7 @@ def test_without_the_relay_a_pipe_ends_soon_and_its_lines_wait(
     alice, bob = two_people(tmp_path, relay.url)
     relay.kill()
     printed = syncchat("chat", "Team", "--db", alice, stdin="one\ntwo\n")
-    assert "2 messages wait here" in printed
+    assert "kept here for the relay: 2 messages" in printed
     relay.start()
     syncchat("sync", "--db", alice)
     syncchat("sync", "--db", bob)

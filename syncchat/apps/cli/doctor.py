@@ -16,7 +16,7 @@ from ...errors import DatabaseDamaged
 from ...ids import room_text
 from ..safe import safe_name, safe_text
 from .failures import Exit
-from .options import db_option, default_db, json_option, opened, print_json
+from .options import counted, db_option, default_db, json_option, opened, print_json
 
 if TYPE_CHECKING:
     from ...peer import Peer
@@ -82,7 +82,7 @@ def _report(peer: Peer) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    click.echo("syncchat " + ", ".join(f"{name} {number}" for name, number in _pairs(found)))
+    click.echo(", ".join(f"{name} {number}" for name, number in found["versions"].items()))
     if "bytes" in found:
         click.echo(f"database {found['db']}, {found['bytes'] / 1e6:,.1f} MB")
         click.echo("  not encrypted at rest: who can read the file can read the chat")
@@ -90,21 +90,19 @@ def _print(found: dict[str, Any]) -> None:
             click.echo(f"  others on this machine can read it; run: chmod 600 {found['db']}")
         click.echo(f"you are {safe_name(found['name'])}, device {found['device']}")
     for room in found.get("rooms", []):
-        click.echo(
-            f"room {safe_name(room['title'])} ({room['id'][:8]}): {room['messages']:,} messages, "
-            f"{room['unread']:,} unread, {room['members']:,} members, "
-            f"{room['outbox']:,} changes to send, {safe_name(room['connection'], chars_max=80)}"
+        told = (
+            counted(room["messages"], "message"),
+            f"{room['unread']:,} unread",
+            counted(room["members"], "member"),
+            counted(room["outbox"], "change") + " to send",
+            safe_name(room["connection"], chars_max=80),
         )
+        click.echo(f"room {safe_name(room['title'])} ({room['id'][:8]}): {', '.join(told)}")
         click.echo(f"  digest {room['digest']}")
     for fault in found["faults"]:
         click.echo(f"fault: {safe_text(fault)}")
     if not found["faults"]:
         click.echo("all is well: file, signatures, chains, counts and digests hold")
-
-
-def _pairs(found: dict[str, Any]) -> list[tuple[str, str]]:
-    versions: dict[str, str] = dict(found["versions"])
-    return [("", versions.pop("syncchat")), *versions.items()]
 
 
 def _versions() -> dict[str, str]:

@@ -67,8 +67,8 @@ def opened(db: Path | None) -> Iterator[Peer]:
     """Open the database of a person who has one; raises ``NotFoundError``."""
     path = db or default_db()
     if not has_database(path):
-        where = f" --db {db}" if db else ""
-        raise NotFoundError(f"no database at {path}; run: syncchat init --name YOU{where}")
+        first = with_db("syncchat init --name YOU", db)
+        raise NotFoundError(f"no database at {path}; run: {first}")
     with _peer(path) as peer:
         yield peer
 
@@ -105,6 +105,18 @@ def hint(words: str) -> None:
     """Print words that only help a person at a terminal."""
     if sys.stderr.isatty():
         say(words)
+
+
+def with_db(command: str, db: Path | None) -> str:
+    """Return a command to type next, with the database that was named in this one."""
+    import shlex
+
+    return f"{command} --db {shlex.quote(str(db))}" if db else command
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: ``1 message``, ``2,000 messages``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def print_json(fields: dict[str, Any]) -> None:

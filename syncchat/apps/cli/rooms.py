@@ -23,6 +23,7 @@ from .options import (
     print_json,
     room_argument,
     say,
+    with_db,
 )
 
 LINK_BYTES_READ = 10_000
@@ -54,7 +55,7 @@ def init(name: str | None, db: Path | None, as_json: bool) -> None:
         else:
             click.echo(f"{safe_name(peer.name)}, device {peer.device}, in {peer.path}")
     if is_new:
-        hint("next: syncchat room create TITLE, or syncchat join LINK")
+        hint(f"next: {with_db('syncchat room create TITLE', db)}, or join LINK")
 
 
 @click.command()
@@ -86,7 +87,7 @@ def rooms(db: Path | None, as_json: bool) -> None:
             print_json(row)
         return
     if not rows:
-        hint("no rooms yet; next: syncchat room create TITLE, or syncchat join LINK")
+        hint(f"no rooms yet; next: {with_db('syncchat room create TITLE', db)}, or join LINK")
         return
     head = ("title", "unread", "messages", "connection", "id")
     table = [head] + [
@@ -153,7 +154,7 @@ def create(title: str, relay: str, db: Path | None, as_json: bool) -> None:
         if same:
             say(f"another room has this title; this one is {room_text(made.id)[:8]}")
         else:
-            hint(f"whoever has this link is in; next: syncchat chat {_quoted(made.title)}")
+            hint(f"whoever has this link is in; next: {_chat(made.title, db)}")
 
 
 @click.command()
@@ -180,7 +181,7 @@ def join(link: str, db: Path | None, as_json: bool) -> None:
             print_json({"id": room_id, "title": title, "relay": joined.relay})
         else:
             click.echo(f"{safe_name(title)}  {room_id[:8]}")
-            hint(f"next: syncchat chat {_quoted(title)}")
+            hint(f"next: {_chat(title, db)}")
 
 
 @click.command()
@@ -216,7 +217,7 @@ def _asked_name() -> str:
     return name
 
 
-def _quoted(title: str) -> str:
+def _chat(title: str, db: Path | None) -> str:
     import shlex
 
-    return shlex.quote(safe_name(title))
+    return with_db(f"syncchat chat {shlex.quote(safe_name(title))}", db)

@@ -16,7 +16,7 @@ from ...ids import room_text
 from ..safe import safe_name
 from .failures import Exit
 from .online import LOOK_SECONDS, connection, run
-from .options import db_option, hint, json_option, opened, print_json, say
+from .options import counted, db_option, hint, json_option, opened, print_json, say
 
 if TYPE_CHECKING:
     from ...peer import Peer
@@ -153,8 +153,8 @@ def _print(work: _Work, *, as_json: bool) -> None:
             }
         )
     elif done:
-        sent = work.outbox
-        click.echo(f"{title}: up to date, {room.count():,} messages, {sent:,} changes sent")
+        sent = counted(work.outbox, "change")
+        click.echo(f"{title}: up to date, {counted(room.count(), 'message')}, {sent} sent")
     else:
-        kept = f"; {left:,} changes wait here, safely" if left else ""
+        kept = f"; kept here to be sent: {counted(left, 'change')}" if left else ""
         say(f"error: {title}: {safe_name(work.problem, chars_max=200)}{kept}")

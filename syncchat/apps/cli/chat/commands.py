@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ....errors import ValidationError
 from ...safe import safe_line, safe_name
 from ..online import connection
+from ..options import counted
 from .screen import Screen
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Commands:
             f"{safe_name(room.title)}: {connection(self._peer, room)}",
             f"relay: {room.relay or 'none'}",
             f"you: {safe_name(self._peer.name)}, in {self._peer.path}",
-            f"{room.count():,} messages, {room.unread():,} unread, {len(items):,} changes to send",
+            f"{counted(room.count(), 'message')}, {room.unread():,} unread, "
+            f"{counted(len(items), 'change')} to send",
             *sorted({f"refused: {item.reason}" for item in items if item.reason}),
             f"digest {room.digest()}",
         ]

@@ -13,6 +13,7 @@ from ....events import Event, MessageAdded, MessageChanged, ReadMoved, RoomChang
 from ....ids import MessageId
 from ...safe import safe_name
 from ..online import connection, until
+from ..options import counted
 from ..show import MARKS
 from .commands import Commands
 from .lines import Lines
@@ -86,7 +87,7 @@ class Chat:
         unread = room.unread()
         count = max(last, min(unread, UNREAD_SHOWN_MAX))
         if unread > count:
-            self._screen.note(f"{unread - count:,} earlier unread messages are not shown")
+            self._screen.note(f"not shown: {counted(unread - count, 'earlier unread message')}")
         self._screen.note(f"{safe_name(self._title)}, as {safe_name(self._peer.name)}; /help")
         if count:
             for message in room.messages(limit=count):
@@ -107,8 +108,8 @@ class Chat:
             await until(lambda: self._is_offline() or not room.outbox(), seconds=LINGER_SECONDS)
         left = [item for item in room.outbox() if item.what == "messages"]
         if left:
-            count = f"{len(left):,} message{'s wait' if len(left) > 1 else ' waits'}"
-            self._screen.note(f"{count} here, safely, for the relay; 'syncchat sync' sends them")
+            count = counted(len(left), "message")
+            self._screen.note(f"kept here for the relay: {count}; 'syncchat sync' sends them")
 
     def _is_offline(self) -> bool:
         return self._connection.startswith("offline (")
@@ -198,7 +199,8 @@ class Chat:
         left_out = max(0, len(new) - UNREAD_SHOWN_MAX)
         skipped, self._skipped = self._skipped + left_out, 0
         if skipped:
-            self._screen.note(f"{skipped:,} messages came that are not shown; see the history")
+            words = counted(skipped, "message")
+            self._screen.note(f"{words} came that are not shown; see 'syncchat history'")
         for message in new[left_out:]:
             if not message.deleted:
                 self._show(message)
