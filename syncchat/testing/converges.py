@@ -178,9 +178,8 @@ def _live(
 ) -> None:
     """Make events happen, tell everyone what is missing, and compare all replicas."""
     busy = sorted({event.at for event in events} | {0, 1})
-    copies = {
-        at: _Copy(f"replica {ascii_uppercase[n]}", make(), set()) for n, at in enumerate(busy)
-    }
+    names = dict(zip(busy, ascii_uppercase, strict=False))
+    copies = {at: _Copy(f"replica {name}", make(name), set()) for at, name in names.items()}
     history = _History([], [], in_order=in_order)
     for event in events:
         at = copies[event.at]
