@@ -90,7 +90,9 @@ def test_reference_names_no_option_that_a_command_does_not_have(name: str) -> No
     assert told <= known
 
 
-@pytest.mark.parametrize("name", [n for n, c in COMMANDS.items() if n not in ("relay", "demo", "simulate")])
+@pytest.mark.parametrize(
+    "name", [n for n, c in COMMANDS.items() if n not in ("relay", "demo", "simulate")]
+)
 def test_peer_commands_take_a_database_and_give_an_example(name: str) -> None:
     command = COMMANDS[name]
     assert "--db" in {option for parameter in command.params for option in parameter.opts}
