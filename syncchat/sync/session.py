@@ -7,14 +7,16 @@ store, and the next session starts from there.
 The relay speaks first. Its Hello is answered with Auth, rooms are opened in the same flight, and
 from then on pushes go up and deliveries come down. A session that has heard nothing for
 ``HEARTBEAT_MS`` asks for a Pong; after ``SILENCE_MS_MAX`` it declares itself dead, whatever the
-socket says, so a half-open connection is noticed in that time.
+socket says, so a half-open connection is noticed in that time. A relay that gives signs of life,
+but not what it owes (the opening of a room, its log, an Ack, its chains), is given up after
+``ANSWER_MS_MAX`` without any progress in that.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import DecodeError
 from ..ids import DeviceId, device_text
@@ -42,6 +44,15 @@ from .events import (
     SessionEvent,
 )
 
+ANSWER_MS_MAX = 60_000
+"""How long a relay may make no progress in what it owes; a full Push takes 52 s at 5 KB/s."""
+
+CHAINS_FRAMES_MAX = 25
+"""Frames in one answer to AskChains, 100,000 devices: more than any room has."""
+
+PONGS_WAITING_MAX = 8
+"""Pongs that wait to be sent; a relay that asks faster than it reads gets no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -51,6 +62,18 @@ class Position:
     cursor: int
     fingerprint: bytes
     own_seq: int
+
+
+_OPENING = "the opening of a room"
+_LOG = "the rest of a room's log"
+_ACK = "an answer to what was sent"
+_CHAINS = "the list of chains that it holds"
+
+
+@dataclass(slots=True)
+class _ChainsAnswer:
+    heads: dict[DeviceId, int] = field(default_factory=dict)
+    frames: int = 0
 
 
 @dataclass(slots=True)
@@ -77,7 +100,10 @@ class Session:
         self._aliases: dict[bytes, int] = {}
         self._pushes: deque[_Push] = deque()
         self._pushed = 0
-        self._chains: dict[int, dict[DeviceId, int]] = {}
+        self._chains: dict[int, _ChainsAnswer] = {}
+        self._behind: set[int] = set()
+        self._owed_since_ms: dict[str, int] = {}
+        self._pongs = 0
 
     @property
     def is_ready(self) -> bool:
@@ -91,7 +117,7 @@ class Session:
 
     def outgoing(self) -> list[bytes]:
         """Return the frames to send now, in order; each is returned once."""
-        out, self._out = self._out, []
+        out, self._out, self._pongs = self._out, [], 0
         return out
 
     def is_open(self, room: bytes) -> bool:
@@ -124,6 +150,7 @@ class Session:
 
     def ask_chains(self, room: bytes) -> None:
         """Ask how much of each chain the relay holds; ChainsSeen follows."""
+        self._chains.setdefault(self._aliases[room], _ChainsAnswer())
         self._send(frames.AskChains(self._aliases[room]))
 
     def ask_cursors(self, room: bytes) -> None:
@@ -151,7 +178,7 @@ class Session:
             self._pinged_ms = now_ms
             self._pings += 1
             self._send(frames.Ping(self._pings))
-        return []
+        return self._look_for_debts(now_ms)
 
     def next_tick_ms(self) -> int:
         """Return the time at which ``tick`` has something to do."""
@@ -168,7 +195,8 @@ class Session:
         self._pinged_ms = None
         try:
             frame = frames.decode(raw)
-            return [] if frame is None else self._act(frame)
+            events = [] if frame is None else self._act(frame)
+            return events if self._is_dead else events + self._look_for_debts(now_ms)
         except DecodeError as exc:
             return self._die(f"the relay sent what is no frame: {exc}")
         except _OutOfPlace as exc:
@@ -181,8 +209,12 @@ class Session:
             case frames.Opened():
                 return self._opened(frame)
             case frames.Deliver(alias, after, envelopes):
+                if alias in self._behind:
+                    self._owed_since_ms.pop(_LOG, None)
                 return [Delivered(self._room(alias), after, tuple(envelopes))]
             case frames.Live(alias, head):
+                self._behind.discard(alias)
+                self._owed_since_ms.pop(_LOG, None)
                 return [CaughtUp(self._room(alias), head)]
             case frames.Ack():
                 return self._acked(frame)
@@ -192,7 +224,9 @@ class Session:
             case frames.Chains():
                 return self._chains_seen(frame)
             case frames.Ping(number):
-                self._send(frames.Pong(number))
+                if self._pongs < PONGS_WAITING_MAX:
+                    self._pongs += 1
+                    self._send(frames.Pong(number))
                 return []
             case frames.Error():
                 return self._refused(frame)
@@ -220,7 +254,10 @@ class Session:
     def _opened(self, frame: frames.Opened) -> list[SessionEvent]:
         if not self._opening or len(self._opening[0]) != len(frame.aliases):
             raise _OutOfPlace("an Opened that was not asked for")
+        if len({*frame.aliases, *self._rooms}) < len(frame.aliases) + len(self._rooms):
+            raise _OutOfPlace("an Opened with one alias for two rooms")
         asked = self._opening.popleft()
+        self._owed_since_ms.pop(_OPENING, None)
         states = {state.position: state for state in frame.states}
         events: list[SessionEvent] = []
         for number, (position, alias) in enumerate(zip(asked, frame.aliases, strict=True)):
@@ -234,6 +271,7 @@ class Session:
                     )
                 )
             else:
+                self._behind.add(alias)
                 events.append(
                     RoomOpened(position.room, True, state.after, state.head, state.own_seq)
                 )
@@ -248,6 +286,7 @@ class Session:
         if len(frame.items) != len(push.envelopes) or frame.alias != push.alias:
             raise _OutOfPlace("an Ack that does not fit its Push")
         self._pushes.remove(push)
+        self._owed_since_ms.pop(_ACK, None)
         try:
             items = tuple((ItemStatus(item.status), item.seq) for item in frame.items)
         except ValueError as exc:
@@ -256,11 +295,18 @@ class Session:
 
     def _chains_seen(self, frame: frames.Chains) -> list[SessionEvent]:
         room = self._room(frame.alias)
-        heads = self._chains.setdefault(frame.alias, {})
-        heads.update((device_text(head.device), head.seq) for head in frame.heads)
+        answer = self._chains.get(frame.alias)
+        if answer is None:
+            raise _OutOfPlace("Chains that were not asked for")
+        answer.frames += 1
+        if answer.frames > CHAINS_FRAMES_MAX:
+            raise _OutOfPlace("Chains without an end")
+        self._owed_since_ms.pop(_CHAINS, None)
+        answer.heads.update((device_text(head.device), head.seq) for head in frame.heads)
         if frame.more:
             return []
-        return [ChainsSeen(room, self._chains.pop(frame.alias))]
+        del self._chains[frame.alias]
+        return [ChainsSeen(room, answer.heads)]
 
     def _refused(self, frame: frames.Error) -> list[SessionEvent]:
         known = frame.code in ErrorCode.__members__.values()
@@ -272,6 +318,21 @@ class Session:
             return self._rooms[alias]
         except KeyError:
             raise _OutOfPlace("a frame about a room that is not open") from None
+
+    def _look_for_debts(self, now_ms: int) -> list[SessionEvent]:
+        """Give the relay up if it has owed something for too long without any progress."""
+        owed = (
+            (_OPENING, self._opening),
+            (_LOG, self._behind),
+            (_ACK, self._pushes),
+            (_CHAINS, self._chains),
+        )
+        for what, open_asks in owed:
+            if not open_asks:
+                self._owed_since_ms.pop(what, None)
+            elif now_ms - self._owed_since_ms.setdefault(what, now_ms) >= ANSWER_MS_MAX:
+                return self._die(f"the relay is there, but owes {what} for too long")
+        return []
 
     def _die(self, reason: str) -> list[SessionEvent]:
         self._is_dead = True

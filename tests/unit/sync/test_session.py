@@ -160,6 +160,7 @@ def test_deliveries_and_acks_become_events() -> None:
 
 def test_answer_in_several_frames_is_one_event() -> None:
     session = opened()
+    session.ask_chains(ROOM)
     one, other = frames.ChainHead(b"a" * 8, 1), frames.ChainHead(b"b" * 8, 2)
     assert fed(session, frames.Chains(7, [one], True)) == []
     (seen,) = fed(session, frames.Chains(7, [other], False))
