@@ -1,0 +1,263 @@
+"""What scenarios work on: messages of the real chat, envelopes of them, peers and relays.
+
+Everything is made from fixed seeds, so two runs measure the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from itertools import cycle, islice
+from pathlib import Path
+
+import syncchat
+from syncchat.apps.demo.processes import RelayProcess
+from syncchat.apps.demo.script import load_script
+from syncchat.core.clock import stamp
+from syncchat.core.journal import Entry, Volume, room_left
+from syncchat.core.values import MessageValue, Root, encode_value
+from syncchat.exchange.receiving import Receiver
+from syncchat.exchange.volumes import Volumes
+from syncchat.ids import DEVICE_BYTES, MessageId, RoomId, Stamp, message_id
+from syncchat.ports import SystemClock
+from syncchat.storage import lease
+from syncchat.sync.events import Acked, Ready
+from syncchat.sync.session import Position, Session
+from syncchat.transport.websocket import connect_websocket
+from syncchat.trust import chain as links
+from syncchat.trust.keys import DeviceKeys
+from syncchat.trust.seal import body_key, seal
+from syncchat.wire.envelope import (
+    NONCE_BYTES,
+    Envelope,
+    EnvelopeKind,
+    Header,
+    encode_envelope,
+    encode_header,
+)
+from syncchat.wire.invite import Invite, encode_invite
+from syncchat.wire.limits import ENVELOPES_PER_PUSH_MAX, VERSION
+
+CORPUS = resources.files("syncchat.apps") / "data" / "ubuntu-irc.jsonl"
+
+DELIVER_BYTES_MAX = 128 * 1024
+"""What the relay puts in one Deliver (``syncchat_relay.config``)."""
+
+DEVICES = 8
+_FIRST_MS = 1_700_000_000_000
+
+
+def seeded(what: str, size: int) -> bytes:
+    """Return bytes that depend on ``what`` only."""
+    return hashlib.shake_256(what.encode()).digest(size)
+
+
+def texts(count: int) -> list[str]:
+    """Return texts of the bundled chat, from its start again where there are too few."""
+    return list(islice(cycle([line.text for line in load_script().lines]), count))
+
+
+def text_of(bytes_wanted: int) -> str:
+    """Return the first text of the chat of just this size."""
+    return next(text for text in texts(2_000) if len(text.encode()) == bytes_wanted)
+
+
+ROOM = RoomId(seeded("room", 16))
+ROOM_KEY = seeded("room key", 32)
+
+
+def invite(relay: str = "") -> str:
+    """Return the link to the room that ``Writer`` writes in."""
+    return encode_invite(Invite(ROOM, relay, 0, ROOM_KEY, "benchmark"))
+
+
+class Writer:
+    """Writes one device's chain, as ``exchange.sealing`` does, but without a database."""
+
+    def __init__(self, name: str) -> None:
+        self.keys = DeviceKeys(seeded(f"device {name}", 32))
+        self._key = body_key(ROOM_KEY, ROOM, self.keys.public[:DEVICE_BYTES])
+        self._volume = Volume(0)
+        self._entries = 0
+        self._bytes = 0
+        self._seq = 0
+        self._link = links.GENESIS
+
+    def id_of(self, number: int) -> MessageId:
+        """Return the id of this device's message of a number."""
+        return message_id(_stamp_of(number), self.keys.device)
+
+    def write(self, messages: Sequence[tuple[int, MessageValue]]) -> list[bytes]:
+        """Return envelopes of numbered messages; the number, which grows, is the second of
+        writing."""
+        raws: list[bytes] = []
+        while messages:
+            left = room_left(self._entries, self._bytes)
+            if left == 0:
+                self._volume = Volume(self._volume.number + 1)
+                self._entries = self._bytes = 0
+                continue
+            raws.append(self._write(messages[:left]))
+            messages = messages[left:]
+        return raws
+
+    def _write(self, messages: Sequence[tuple[int, MessageValue]]) -> bytes:
+        entries = [
+            Entry(Root.MESSAGES, _stamp_of(number), encode_value(value))
+            for number, value in messages
+        ]
+        update = self._volume.write(entries)
+        self._entries += len(entries)
+        self._bytes += len(update)
+        self._seq += 1
+        header = Header(
+            VERSION,
+            EnvelopeKind.UPDATE,
+            self.keys.public[:DEVICE_BYTES],
+            self._seq,
+            self._volume.number,
+            0,
+            b"",
+            seeded(f"nonce {self.keys.device} {self._seq}", NONCE_BYTES),
+            self.keys.public if self._seq == 1 else None,
+        )
+        header_bytes = encode_header(header)
+        context = links.context(ROOM, self._link, header_bytes)
+        body = seal(self._key, header.nonce, context, update)
+        self._link = links.link_hash(context, body)
+        signature = self.keys.sign(links.signed_text(self._link))
+        return encode_envelope(Envelope(header_bytes, body, signature))
+
+
+def _stamp_of(number: int) -> Stamp:
+    return stamp(_FIRST_MS + number * 1_000)
+
+
+def room_log(count: int, *, batch: int, devices: int = DEVICES) -> list[bytes]:
+    """Return a room's log of ``count`` messages by several devices, ``batch`` to an envelope."""
+    writers = [Writer(str(number)) for number in range(devices)]
+    turns = cycle(writers)
+    numbered = [(number, MessageValue(text=text)) for number, text in enumerate(texts(count))]
+    log: list[bytes] = []
+    for start in range(0, count, batch):
+        log += next(turns).write(numbered[start : start + batch])
+    return log
+
+
+def deliveries(log: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """Yield the log in the portions in which a relay delivers it."""
+    part: list[bytes] = []
+    size = 0
+    for raw in log:
+        if part and size + len(raw) > DELIVER_BYTES_MAX:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(raw)
+        size += len(raw)
+    if part:
+        yield tuple(part)
+
+
+class Reader:
+    """Is a peer that has joined the room and is fed by hand, without a connection."""
+
+    def __init__(self, peer: syncchat.Peer) -> None:
+        self.room = peer.join(invite())
+        lease.take(peer._db, "benchmark", now_ms=peer.now_ms())
+        self._receiver = Receiver(
+            peer._db, Volumes(peer._db), me=peer.device, clock=SystemClock(), holder="benchmark"
+        )
+        self._after = 0
+
+    def receive(self, envelopes: tuple[bytes, ...]) -> None:
+        """Apply the next portion of the log."""
+        self._receiver.apply(self.room._row, self._after, envelopes)
+        self._after += len(envelopes)
+
+
+class SameChance:
+    """Gives every peer the same keys, so that what two of them show can be compared."""
+
+    def bytes(self, size: int) -> bytes:
+        return seeded("chance", size)
+
+    def uniform(self, low: float, high: float) -> float:
+        return low
+
+
+@contextmanager
+def reader(path: Path) -> Iterator[Reader]:
+    """Open a new peer in the room, which is the same device each time."""
+    with syncchat.open(path, name="reader", random=SameChance()) as peer:
+        yield Reader(peer)
+
+
+@asynccontextmanager
+async def relay_process(folder: Path) -> AsyncIterator[str]:
+    """Run a relay as a process of its own and yield its address."""
+    relay = RelayProcess(folder)
+    try:
+        await relay.start()
+        yield relay.url
+    finally:
+        await relay.stop()
+
+
+async def push_log(relay: str, log: Sequence[bytes]) -> None:
+    """Bring a whole log to a relay, in order, over one connection."""
+    clock = SystemClock()
+
+    def now() -> int:
+        return int(clock.monotonic() * 1000)
+
+    session = Session(DeviceKeys(seeded("pusher", 32)), host="127.0.0.1", now_ms=now())
+    left = list(log[::-1])
+    acked = 0
+    async with connect_websocket(relay) as transport:
+        while acked < len(log):
+            for event in session.receive(await transport.receive(), now()):
+                match event:
+                    case Ready(incarnation):
+                        session.open(incarnation, [Position(ROOM, 0, bytes(8), 0)])
+                    case Acked():
+                        acked += len(event.envelopes)
+            while session.is_open(ROOM) and session.pushes_free and left:
+                session.push(ROOM, [left.pop() for _ in range(_fitting(left))])
+            for raw in session.outgoing():
+                await transport.send(raw)
+
+
+def _fitting(left: Sequence[bytes]) -> int:
+    """Return how many envelopes, of which the next is the last, fit in a Push."""
+    size = count = 0
+    for raw in reversed(left[-ENVELOPES_PER_PUSH_MAX:]):
+        size += len(raw)
+        if count and size > DELIVER_BYTES_MAX:
+            break
+        count += 1
+    return count
+
+
+async def fresh_process(code: str, argument: str, given: object) -> dict[str, float]:
+    """Run code in a fresh interpreter and return the JSON object that it prints.
+
+    It finds ``argument`` as its first and ``given`` as JSON on its input.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        code,
+        argument,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate(json.dumps(given).encode())
+    if process.returncode:
+        raise RuntimeError(f"the measured process ended with {process.returncode}")
+    found: dict[str, float] = json.loads(said)
+    return found
