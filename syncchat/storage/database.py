@@ -142,6 +142,9 @@ class Database:
         self._conn.execute("commit")
 
     def _check_ours(self) -> None:
+        (pages,) = self._conn.execute("pragma page_count").fetchone()
+        if not pages:  # so short that SQLite would take it for a new file and write over it
+            raise DatabaseDamaged(f"{self.path} is not a database; choose another path")
         (application,) = self._conn.execute("pragma application_id").fetchone()
         (version,) = self._conn.execute("pragma user_version").fetchone()
         tables = self._conn.execute("select count(*) from sqlite_master").fetchone()[0]
