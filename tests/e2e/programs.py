@@ -119,6 +119,13 @@ class Program:
         assert ended == code, (ended, self.text)
         return self.text
 
+    def terminal_modes(self) -> int:
+        """Return the local modes of the pseudo terminal."""
+        import termios
+
+        modes: int = termios.tcgetattr(self._out)[3]
+        return modes
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)

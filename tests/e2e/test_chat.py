@@ -202,6 +202,30 @@ def test_an_interrupted_pipe_ends_with_130(tmp_path: Path) -> None:
     assert "kept" in syncchat("history", "Notes", "--db", db)
 
 
+@on_a_terminal
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_chat_ended_by_a_signal_gives_terminal_and_lease_back(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    import sqlite3
+    import termios
+
+    db = tmp_path / "alice.db"
+    syncchat("init", "--name", "Alice", "--db", db)
+    syncchat("create", "Notes", "--relay", "", "--db", db)
+    with running("chat", "Notes", "--db", db, terminal=True) as chat:
+        chat.wait_for("this room has no relay")
+        chat.write("typed but not sent")
+        chat.wait_for("typed but not sent")
+        assert not chat.terminal_modes() & termios.ECHO
+        chat.signal(number)
+        chat.ends(code=128 + number)
+        assert chat.terminal_modes() & termios.ECHO
+    conn = sqlite3.connect(db)
+    assert conn.execute("select count(*) from lease").fetchone() == (0,)
+    conn.close()
+
+
 def test_a_chat_begins_with_the_last_messages_and_all_unread_ones_and_marks_them_read(
     relay: RelayProgram, tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,8 +21,33 @@ _T = TypeVar("_T")
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run an async command to its end."""
-    return asyncio.run(work)
+    """Run an async command to its end.
+
+    SIGTERM and SIGHUP end it in good order: the terminal is as it was, and another process on
+    the same database may sync at once. The exit code is then 128 + the signal's number.
+    """
+    ended_by: list[int] = []
+
+    async def ended_in_order() -> _T:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def end(number: int) -> None:
+            ended_by.append(number)
+            task.cancel()
+
+        for name in ("SIGTERM", "SIGHUP"):
+            if sys.platform != "win32":
+                number = getattr(signal, name)
+                asyncio.get_running_loop().add_signal_handler(number, end, number)
+        return await work
+
+    try:
+        return asyncio.run(ended_in_order())
+    except asyncio.CancelledError:
+        if not ended_by:
+            raise
+        raise SystemExit(128 + ended_by[0]) from None
 
 
 async def until(condition: Callable[[], bool], *, seconds: float) -> bool:

@@ -64,14 +64,12 @@ class _Work:
     """Is one room to sync, and how it went."""
 
     room: Room
-    outbox: int = 0
     messages: int = 0
     problem: str = ""
     exit_code: Exit = Exit.NOT_REACHED
     seen: tuple[Any, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        self.outbox = len(self.room.outbox())
         self.messages = self.room.count()
 
     async def wait(self) -> None:
@@ -153,8 +151,8 @@ def _print(work: _Work, *, as_json: bool) -> None:
             }
         )
     elif done:
-        sent = counted(work.outbox, "change")
-        click.echo(f"{title}: up to date, {counted(room.count(), 'message')}, {sent} sent")
+        new = room.count() - work.messages
+        click.echo(f"{title}: up to date, {counted(room.count(), 'message')}, {new:,} new")
     else:
         kept = f"; kept here to be sent: {counted(left, 'change')}" if left else ""
         say(f"error: {title}: {safe_name(work.problem, chars_max=200)}{kept}")
