@@ -97,7 +97,9 @@ class Judge:
                     raise Divergence(f"{peer.name} tells {token_of(event.message)} as new twice")
                 told.messages[event.message.id] = _told_of(event.message)
         for message in shown:
-            if told.messages.get(message.id) != _told_of(message):
+            if message.status is Status.READ:  # that others read it, other events tell
+                told.messages[message.id] = _told_of(message)
+            elif told.messages.get(message.id) != _told_of(message):
                 raise Divergence(f"{peer.name} changed {token_of(message)} without an event")
         self._told[peer.name] = told._replace(change=change)
 
@@ -241,9 +243,8 @@ def _room(peer: SimPeer) -> RoomRow:
 
 def _told_of(message: Message) -> object:
     """Return what events tell of a message."""
-    status = Status.DELIVERED if message.status is Status.READ else message.status
     reactions = tuple((r.member, r.emoji, r.at_ms) for r in message.reactions)
-    return message.text, message.deleted, message.edited_at, reactions, status
+    return message.text, message.deleted, message.edited_at, reactions, message.status
 
 
 def _shown_of(message: Message) -> object:

@@ -1,0 +1,314 @@
+"""Acts: everything that can happen in a simulated run, by name, and which fault it belongs to.
+
+An act gets two numbers, ``pick`` and ``amount``, that say to what and how much; what makes no
+sense at the moment does nothing, so that a schedule stays playable when steps are taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .simpeer import SimPeer
+from .world import World
+
+EMOJI = ("👍", "🎉", "👩‍🚀")
+
+LONG_TEXT_CHARS = 3_000
+"""Long enough to be compressed, and a few of them to fill a small volume."""
+
+LONG_WAIT_SECONDS = 50
+"""Longer than a silent connection may go unnoticed."""
+
+
+class Fault(StrEnum):
+    """Names a kind of fault that a run may have."""
+
+    OFFLINE = "offline"
+    """Peers go offline for a while and write on."""
+    CUT = "cut"
+    """Connections break, or go silent without breaking."""
+    SLOW = "slow"
+    """Connections become slow."""
+    PARTITION = "partition"
+    """Peers cannot reach the relay."""
+    GARBLE = "garble"
+    """A bit of a frame flips on its way."""
+    KILL = "kill"
+    """Peer processes die, at a random moment or at a commit."""
+    POWER = "power"
+    """Machines lose their power, and commits that were not synced with it."""
+    FULL = "full"
+    """Disks are full for a while."""
+    BACKUP = "backup"
+    """Databases are replaced by an old backup."""
+    CLOCK = "clock"
+    """Clocks are wrong by up to a day, jump, and step back."""
+    RELAY = "relay"
+    """The relay process dies and is started again."""
+    WIPE = "wipe"
+    """The relay loses everything."""
+    ROLLBACK = "rollback"
+    """The relay is restored from an old copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Is one thing that happens; ``pick`` and ``amount`` say to what and how much."""
+
+    act: str
+    peer: int
+    pick: int
+    amount: int
+
+    def __str__(self) -> str:
+        words = _WORDS.get(self.act, self.act)
+        return words.format(peer=f"peer{self.peer}", pick=self.pick, amount=self.amount)
+
+
+Act = Callable[[World, SimPeer, Step], None]
+
+
+def perform(world: World, step: Step) -> None:
+    """Make one step happen; steps that make no sense now do nothing."""
+    peer = world.peers[step.peer % len(world.peers)]
+    ACTS[step.act](world, peer, step)
+    world.run(seconds=step.amount % 7 * 0.06)
+
+
+def _write(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        world.write(peer, f"text {step.pick}")
+
+
+def _reply(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        shown = [m for m in world.shown(peer) if not m.deleted]
+        if shown:
+            world.write(peer, f"answer {step.pick}", reply_to=shown[step.pick % len(shown)])
+
+
+def _edit(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        own = [m for m in world.shown(peer) if m.mine and not m.deleted]
+        if own:
+            world.edit(peer, own[step.pick % len(own)], f"edited {step.amount}")
+
+
+def _delete(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        own = [m for m in world.shown(peer) if m.mine and not m.deleted]
+        if own:
+            world.delete(peer, own[step.pick % len(own)])
+
+
+def _react(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        shown = [m for m in world.shown(peer) if not m.deleted]
+        if shown:
+            target = shown[step.pick % len(shown)]
+            emoji = EMOJI[step.amount % len(EMOJI)]
+            world.react(peer, target, emoji, on=step.amount % 10 < 7)
+
+
+def _read(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        shown = world.shown(peer)
+        world.read(peer, shown[step.pick % len(shown)] if shown and step.amount % 2 else None)
+
+
+def _retitle(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        world.retitle(peer, f"title {step.pick}")
+
+
+def _wait(world: World, peer: SimPeer, step: Step) -> None:
+    world.run(seconds=step.amount / 200)
+
+
+def _toggle_online(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.wants_online:
+        peer.go_offline()
+    else:
+        peer.go_online()
+
+
+def _cut(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.link is not None:
+        peer.link.cut()
+
+
+def _half_open(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.link is not None:
+        peer.link.is_half_open = True
+
+
+def _slow(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.link is not None:
+        peer.link.delay_ms = step.amount * 3
+
+
+def _partition(world: World, peer: SimPeer, step: Step) -> None:
+    peer.can_reach_relay = not peer.can_reach_relay
+    if not peer.can_reach_relay and peer.link is not None:
+        peer.link.cut()
+
+
+def _garble(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.link is not None:
+        peer.link.garble += 1
+
+
+def _kill(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        peer.kill()
+        world.run(seconds=step.amount / 1000)
+    peer.start()
+
+
+def _crash_at_commit(world: World, peer: SimPeer, step: Step) -> None:
+    peer.disk.crash_in = step.pick % 6
+    peer.disk.crash_committed = step.amount % 2 == 0
+
+
+def _cut_power(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        world.cut_power(peer, step.pick)
+        world.run(seconds=step.amount / 1000)
+    peer.start()
+
+
+def _toggle_full(world: World, peer: SimPeer, step: Step) -> None:
+    peer.disk.is_full = not peer.disk.is_full
+
+
+def _back_up(world: World, peer: SimPeer, step: Step) -> None:
+    world.back_up(peer)
+
+
+def _restore(world: World, peer: SimPeer, step: Step) -> None:
+    world.restore(peer)
+
+
+def _skew(world: World, peer: SimPeer, step: Step) -> None:
+    peer.clock.skew_ms = (step.pick - 500) * 24 * 3600 * 2
+
+
+def _step_back(world: World, peer: SimPeer, step: Step) -> None:
+    peer.clock.skew_ms -= step.amount * 60
+
+
+def _relay_kill(world: World, peer: SimPeer, step: Step) -> None:
+    if world.relay.is_up:
+        world.relay.kill()
+        world.run(seconds=step.amount / 500)
+    world.relay.start()
+
+
+def _relay_wipe(world: World, peer: SimPeer, step: Step) -> None:
+    world.lose_relay(world.relay.wipe)
+
+
+def _relay_copy(world: World, peer: SimPeer, step: Step) -> None:
+    world.relay.keep_image()
+
+
+def _relay_roll_back(world: World, peer: SimPeer, step: Step) -> None:
+    world.lose_relay(world.relay.roll_back)
+
+
+WEIGHTED_DEEDS: tuple[str, ...] = (
+    "write",
+    "write",
+    "write",
+    "reply",
+    "edit",
+    "delete",
+    "react",
+    "react",
+    "read",
+    "retitle",
+    "wait",
+    "wait",
+)
+
+FAULT_ACTS: dict[Fault, tuple[str, ...]] = {
+    Fault.OFFLINE: ("toggle online", "toggle online"),
+    Fault.CUT: ("cut", "half open"),
+    Fault.SLOW: ("slow",),
+    Fault.PARTITION: ("partition",),
+    Fault.GARBLE: ("garble",),
+    Fault.KILL: ("kill", "crash at commit"),
+    Fault.POWER: ("cut power",),
+    Fault.FULL: ("toggle full",),
+    Fault.BACKUP: ("back up", "restore"),
+    Fault.CLOCK: ("skew", "step back"),
+    Fault.RELAY: ("relay kill",),
+    Fault.WIPE: ("relay wipe",),
+    Fault.ROLLBACK: ("relay copy", "relay roll back"),
+}
+
+ACTS: dict[str, Act] = {
+    "write": _write,
+    "reply": _reply,
+    "edit": _edit,
+    "delete": _delete,
+    "react": _react,
+    "read": _read,
+    "retitle": _retitle,
+    "wait": _wait,
+    "toggle online": _toggle_online,
+    "cut": _cut,
+    "half open": _half_open,
+    "slow": _slow,
+    "partition": _partition,
+    "garble": _garble,
+    "kill": _kill,
+    "crash at commit": _crash_at_commit,
+    "cut power": _cut_power,
+    "toggle full": _toggle_full,
+    "back up": _back_up,
+    "restore": _restore,
+    "skew": _skew,
+    "step back": _step_back,
+    "relay kill": _relay_kill,
+    "relay wipe": _relay_wipe,
+    "relay copy": _relay_copy,
+    "relay roll back": _relay_roll_back,
+}
+
+_WORDS = {
+    "write": "{peer} writes “text {pick}”",
+    "reply": "{peer} answers a message with “answer {pick}”",
+    "edit": "{peer} changes one of its messages to “edited {amount}”",
+    "delete": "{peer} deletes one of its messages",
+    "react": "{peer} reacts to a message, or takes that back",
+    "read": "{peer} marks messages as read",
+    "retitle": "{peer} gives the room the title “title {pick}”",
+    "wait": "time passes",
+    "toggle online": "{peer} goes offline, or online again",
+    "cut": "the connection of {peer} breaks",
+    "half open": "the connection of {peer} goes silent without breaking",
+    "slow": "the connection of {peer} becomes slow",
+    "partition": "{peer} can no longer reach the relay, or can again",
+    "garble": "a bit flips in the next frame of {peer}'s connection",
+    "kill": "the process of {peer} is killed and started again",
+    "crash at commit": "the process of {peer} will die at one of its next commits",
+    "cut power": "the machine of {peer} loses its power and starts again",
+    "toggle full": "the disk of {peer} becomes full, or has room again",
+    "back up": "{peer} takes a backup of its database",
+    "restore": "{peer} puts its last backup in the place of its database",
+    "skew": "the clock of {peer} is set wrong",
+    "step back": "the clock of {peer} steps back",
+    "relay kill": "the relay is killed and started again",
+    "relay wipe": "the relay loses everything",
+    "relay copy": "the relay's log is copied",
+    "relay roll back": "the relay is restored from the last copy of its log",
+}
+
+DEEDS = tuple(act for act in ACTS if act not in {a for acts in FAULT_ACTS.values() for a in acts})
+"""Acts that are no fault: what people do, and waiting."""
+
+FAULT_OF_ACT = {act: fault for fault, acts in FAULT_ACTS.items() for act in acts}
+"""Which fault an act belongs to; deeds are in none."""
