@@ -157,7 +157,9 @@ class Room:
             written = message_id(stamp, self._peer.device)
             self._queue(Op(Root.MESSAGES, stamp, stamp, raw))
             batch.write(written, raw, shown)
-        return self.message(written)
+            batch.flush()
+            sent = self.message(written)  # in the transaction, where no lock is to be taken anew
+        return sent
 
     def edit(self, message: str, text: str) -> Message:
         """Change the text of an own message.
