@@ -58,6 +58,8 @@ class Acks:
                 if is_own and own is not None:
                     acked = max(acked, header.seq)
                     places.setdefault(own.id, []).append((header.seq, seq))
+            elif is_own and status is ItemStatus.GAP and (seq + 1 >= header.seq or seq < acked):
+                doubt = doubt or "the relay says that it lacks what it has"
             elif is_own:
                 refusal = self._not_stored(progress, header.seq, status, seq, now_ms=now_ms)
                 if refusal and not doubt:
@@ -185,4 +187,6 @@ class Acks:
         if is_new:
             return reason
         self.block(progress, reason)
+        progress.pushed = min(progress.pushed, chain_seq - 1)
+        progress.is_parked = True
         return ""

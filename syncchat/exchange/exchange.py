@@ -12,6 +12,7 @@ others' chains.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from ..ids import DeviceId
@@ -41,6 +42,8 @@ from .receiving import Receiver
 from .sealing import Sealer
 from .state import ConnectionState, Phase
 from .volumes import Volumes
+
+log = logging.getLogger("syncchat.exchange")
 
 PUSH_BYTES_MAX = FRAME_BYTES_MAX - 12 * 1024
 """Envelope bytes in one Push; the rest is for the frame around them."""
@@ -144,7 +147,7 @@ class Exchange:
                 times.append(progress.applied_due_ms)
             if progress.refill_at_ms is not None:
                 times.append(progress.refill_at_ms)
-            times += [t for t in (progress.resume_at_ms, progress.seal_at_ms) if t > self._now()]
+            times += [t for t in (progress.resume_at_ms, progress.seal_at_ms) if t]
         return min(times)
 
     def local_changed(self) -> None:
@@ -152,10 +155,10 @@ class Exchange:
         if not self._session.is_ready or self.ended is not None:
             return
         self._open_rooms()
-        for row in outbox.rooms_with_ops(self._db):
-            for progress in self._rooms.values():
-                if progress.row == row:
-                    self._dirty.add(progress.room)
+        rows = outbox.rooms_with_ops(self._db)
+        for progress in self._rooms.values():
+            if progress.row in rows or progress.is_parked:  # which ends when somebody says retry
+                self._dirty.add(progress.room)
         self._pump()
 
     def close(self) -> None:
@@ -237,12 +240,15 @@ class Exchange:
         progress.is_open = True
         progress.head = event.head
         if event.after < progress.cursor:
+            log.warning("the relay's log of a room is not the one that was read: reading it anew")
             self._start_over(rooms.load_room(self._db, progress.row), is_loss=True)
             progress.cursor = 0
             self._note_loss(progress)
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         own_seq, acked = (0, 0) if own is None else (own.seq, own.acked)
         if event.own_seq < acked:
+            lost = acked - event.own_seq
+            log.warning("the relay has lost %d envelopes that it acknowledged: sent again", lost)
             self._set_refill(progress, owes=True)
             self._note_loss(progress)
         progress.relay_own_seq = event.own_seq
@@ -337,7 +343,9 @@ class Exchange:
         progress.refills = [
             (chain.id, heads.get(chain.device, 0), chain.seq)
             for chain in chains.all_chains(self._db, progress.row)
-            if chain.device != self._keys.device and heads.get(chain.device, 0) < chain.seq
+            if chain.device != self._keys.device
+            and heads.get(chain.device, 0) < chain.seq
+            and chain.was_ever_read
         ]
         if not progress.refills:
             self._set_refill(progress, owes=False)
@@ -388,7 +396,7 @@ class Exchange:
         room = rooms.load_room(self._db, progress.row)
         while self._session.pushes_free > 0:
             own = chains.find_chain(self._db, progress.row, self._keys.device)
-            is_frozen = own is not None and own.frozen is not None
+            is_frozen = progress.is_parked = own is not None and own.frozen is not None
             if own is not None and not is_frozen and own.seq > progress.pushed:
                 self._push_own(progress, own)
             elif progress.refills:

@@ -10,9 +10,9 @@ class Progress:
     """Is how far one room is on this connection; ``row`` is its row, ``room`` its id.
 
     ``pushed`` is the chain seq up to which the own chain is at the relay or on its way there,
-    ``relay_own_seq`` how much of it the relay had when the room was opened. Times are monotonic
-    ms. ``refills`` are (chain row, after, upto) of others' chains that the relay lost,
-    ``refilled`` those of the round before.
+    ``relay_own_seq`` how much of it the relay had when the room was opened, ``is_parked`` that no
+    more of it is sent until somebody says retry. Times are monotonic ms. ``refills`` are (chain
+    row, after, upto) of others' chains that the relay lost, ``refilled`` those of the round before.
     """
 
     row: int
@@ -23,6 +23,7 @@ class Progress:
     cursor: int = 0
     relay_own_seq: int = 0
     is_behind_itself: bool = False
+    is_parked: bool = False
     pushed: int = 0
     applied: int = 0
     applied_at_ms: int = 0

@@ -41,6 +41,11 @@ class ChainRow:
         """Return the chain's head, or None while nothing of it is here."""
         return None if self.seq == 0 else ChainHead(self.key, self.seq, self.link)
 
+    @property
+    def was_ever_read(self) -> bool:
+        """Tell whether something on the chain could be read: it is no outsider's invention."""
+        return self.last_stamp != clock.ZERO
+
 
 @dataclass(frozen=True, slots=True)
 class StoredEnvelope:
