@@ -30,11 +30,13 @@ async def _all(source: PipeLines) -> list[str]:
     return found
 
 
-async def test_lines_come_whole_whatever_the_pipe_cuts_them_into(pipe: tuple[int, int]) -> None:
+async def test_lines_come_whole_whatever_the_pipe_cuts_them_into(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reading, writing = pipe
+    monkeypatch.setattr(lines, "_READ_BYTES", 1)
     source = PipeLines(reading)
-    for part in ("grü".encode()[:3], "grü".encode()[3:], b"n\r\n\nsecond", b"\nlast \xff"):
-        os.write(writing, part)
+    os.write(writing, "grün\r\n\nsecond\nlast ".encode() + b"\xff")
     os.close(writing)
     assert await _all(source) == ["grün", "", "second", "last \ufffd"]
 
