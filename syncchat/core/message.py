@@ -13,7 +13,10 @@ from .clock import MS_MAX
 
 
 class Status(StrEnum):
-    """How far a message got; never goes backwards. Others' messages are always DELIVERED."""
+    """How far a message got; never goes backwards.
+
+    Others' messages, and deleted ones, are DELIVERED.
+    """
 
     QUEUED = "queued"
     """Durable here, not yet acknowledged by the relay."""

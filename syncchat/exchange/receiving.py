@@ -123,9 +123,11 @@ class Receiver:
 
 def refold_room(db: Database, room: RoomRow, *, me: DeviceId, now_ms: int) -> None:
     """Fold a room's view anew from its stored envelopes and outbox; inside a transaction."""
+    added = history.added_at(db, room.id)
     clear(db, room.id)
     batch = _Batch(db, Volumes(db), room, now_ms, me)
     batch.refold()
+    history.set_added(db, room.id, added)
 
 
 class _Batch:

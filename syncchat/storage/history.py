@@ -190,8 +190,8 @@ class _OwnStates:
         self._acked, self._delivered, self._frozen = (0, 0, None) if row is None else row
 
     def of(self, seq: int | None, *, deleted: bool) -> Status:
-        if seq is None and deleted:
-            return Status.SENT  # only what was sealed leaves a tombstone
+        if deleted:
+            return Status.DELIVERED  # where a tombstone's message stood, nobody can tell any more
         if seq is not None and seq <= self._delivered:
             return Status.DELIVERED
         if seq is not None and seq <= self._acked:
@@ -277,6 +277,22 @@ def unacked(db: Database, chain: int, acked: int) -> list[MessageId]:
             (chain, acked, chain, acked, PAGE_MAX),
         )
     ]
+
+
+def added_at(db: Database, room: int) -> list[tuple[MessageId, int]]:
+    """Return each message of a room and the change that added it."""
+    return [
+        (MessageId(message), added)
+        for message, added in db.rows("select message, added from message where room = ?", (room,))
+    ]
+
+
+def set_added(db: Database, room: int, added: Iterable[tuple[MessageId, int]]) -> None:
+    """Say which change added messages, so that a view folded anew does not tell them as new."""
+    db.executemany(
+        "update message set added = ? where room = ? and message = ?",
+        [(change, room, message) for message, change in added],
+    )
 
 
 def moved_reads(db: Database, after: int, upto: int) -> list[ReadMoved]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from syncchat.events import MessageAdded
+from syncchat.storage import rooms
 from syncchat.testing import SimPeer, World
 
 
@@ -63,3 +65,28 @@ def test_restored_device_waits_for_others_when_the_relay_was_wiped(seed: int) ->
         world.heal()
         world.check(deep=True)
         assert len(world.shown(bob)) == 3
+
+
+def test_view_folded_anew_does_not_tell_old_messages_as_new() -> None:
+    """Doctor beside a running chat had every message of the room shown again."""
+    with World(seed=1, peers=2) as world:
+        alice, bob = world.peers
+        world.write(alice, "long ago")
+        world.run(seconds=3)
+        before = rooms.last_change(bob.peer._db)
+        assert world.rebuild(bob)
+        told = list(bob.peer._between(before, rooms.last_change(bob.peer._db)))
+        assert not [event for event in told if isinstance(event, MessageAdded)]
+
+
+def test_view_folded_anew_does_not_set_back_the_state_of_a_deleted_message() -> None:
+    with World(seed=1, peers=2) as world:
+        alice, bob = world.peers
+        world.write(alice, "soon gone")
+        world.run(seconds=3)
+        world.delete(alice, world.shown(alice)[0])
+        world.run(seconds=3)
+        (before,) = world.shown(alice)
+        assert world.rebuild(alice)
+        assert world.shown(alice) == [before]
+        world.check()
