@@ -51,6 +51,10 @@ class Fault(StrEnum):
     """The relay loses everything."""
     ROLLBACK = "rollback"
     """The relay is restored from an old copy."""
+    LOST = "lost"
+    """A device is gone for good, with what it had not sent."""
+    FORGE = "forge"
+    """Modified programs edit and delete what others wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,9 @@ def perform(world: World, step: Step) -> None:
 
 def _write(world: World, peer: SimPeer, step: Step) -> None:
     if peer.is_running:
-        world.write(peer, f"text {step.pick}")
+        is_long = step.pick % 10 == 0
+        more = f" {step.amount:03} long" * (LONG_TEXT_CHARS // 9) if is_long else ""
+        world.write(peer, f"text {step.pick}{more}")
 
 
 def _reply(world: World, peer: SimPeer, step: Step) -> None:
@@ -120,11 +126,21 @@ def _read(world: World, peer: SimPeer, step: Step) -> None:
 
 def _retitle(world: World, peer: SimPeer, step: Step) -> None:
     if peer.is_running:
-        world.retitle(peer, f"title {step.pick}")
+        world.retitle(peer, f"title {step.pick} no {world.oracle.number}")
 
 
 def _wait(world: World, peer: SimPeer, step: Step) -> None:
-    world.run(seconds=step.amount / 200)
+    world.run(seconds=waited(step))
+
+
+def _rebuild(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        world.rebuild(peer)
+
+
+def _newcomer(world: World, peer: SimPeer, step: Step) -> None:
+    if len(world.peers) <= step.pick % 8:
+        world.add_peer()
 
 
 def _toggle_online(world: World, peer: SimPeer, step: Step) -> None:
@@ -156,8 +172,7 @@ def _partition(world: World, peer: SimPeer, step: Step) -> None:
 
 
 def _garble(world: World, peer: SimPeer, step: Step) -> None:
-    if peer.link is not None:
-        peer.link.garble += 1
+    world.garble(peer)
 
 
 def _kill(world: World, peer: SimPeer, step: Step) -> None:
@@ -192,7 +207,7 @@ def _restore(world: World, peer: SimPeer, step: Step) -> None:
 
 
 def _skew(world: World, peer: SimPeer, step: Step) -> None:
-    peer.clock.skew_ms = (step.pick - 500) * 24 * 3600 * 2
+    peer.clock.skew_ms = skew_ms(step)
 
 
 def _step_back(world: World, peer: SimPeer, step: Step) -> None:
@@ -218,6 +233,28 @@ def _relay_roll_back(world: World, peer: SimPeer, step: Step) -> None:
     world.lose_relay(world.relay.roll_back)
 
 
+def _lose(world: World, peer: SimPeer, step: Step) -> None:
+    if len(world.living) == len(world.peers) > 2:
+        world.lose_device(peer)
+
+
+def _forge(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        others = [m for m in world.shown(peer) if not m.mine and not m.deleted]
+        if others:
+            world.forge(peer, others[step.pick % len(others)], deletes=step.amount % 3 == 0)
+
+
+def waited(step: Step) -> float:
+    """Return how many seconds pass in a step of waiting."""
+    return LONG_WAIT_SECONDS if step.pick % 12 == 0 else step.amount / 200
+
+
+def skew_ms(step: Step) -> int:
+    """Return how far a clock is set wrong: up to a day, or up to a minute, as most are."""
+    return (step.pick - 500) * (24 * 3600 * 2 if step.amount % 2 else 120)
+
+
 WEIGHTED_DEEDS: tuple[str, ...] = (
     "write",
     "write",
@@ -231,6 +268,8 @@ WEIGHTED_DEEDS: tuple[str, ...] = (
     "retitle",
     "wait",
     "wait",
+    "rebuild",
+    "newcomer",
 )
 
 FAULT_ACTS: dict[Fault, tuple[str, ...]] = {
@@ -247,6 +286,8 @@ FAULT_ACTS: dict[Fault, tuple[str, ...]] = {
     Fault.RELAY: ("relay kill",),
     Fault.WIPE: ("relay wipe",),
     Fault.ROLLBACK: ("relay copy", "relay roll back"),
+    Fault.LOST: ("lose",),
+    Fault.FORGE: ("forge",),
 }
 
 ACTS: dict[str, Act] = {
@@ -258,6 +299,8 @@ ACTS: dict[str, Act] = {
     "read": _read,
     "retitle": _retitle,
     "wait": _wait,
+    "rebuild": _rebuild,
+    "newcomer": _newcomer,
     "toggle online": _toggle_online,
     "cut": _cut,
     "half open": _half_open,
@@ -276,6 +319,8 @@ ACTS: dict[str, Act] = {
     "relay wipe": _relay_wipe,
     "relay copy": _relay_copy,
     "relay roll back": _relay_roll_back,
+    "lose": _lose,
+    "forge": _forge,
 }
 
 _WORDS = {
@@ -287,6 +332,8 @@ _WORDS = {
     "read": "{peer} marks messages as read",
     "retitle": "{peer} gives the room the title “title {pick}”",
     "wait": "time passes",
+    "rebuild": "{peer} folds its view anew",
+    "newcomer": "somebody new joins, if few have",
     "toggle online": "{peer} goes offline, or online again",
     "cut": "the connection of {peer} breaks",
     "half open": "the connection of {peer} goes silent without breaking",
@@ -305,6 +352,8 @@ _WORDS = {
     "relay wipe": "the relay loses everything",
     "relay copy": "the relay's log is copied",
     "relay roll back": "the relay is restored from the last copy of its log",
+    "lose": "{peer} is gone for good, unless another is",
+    "forge": "{peer} edits or deletes another's message with a modified program",
 }
 
 DEEDS = tuple(act for act in ACTS if act not in {a for acts in FAULT_ACTS.values() for a in acts})

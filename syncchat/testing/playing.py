@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
+from .knobs import scaled_down
 from .oracle import Divergence
 from .schedule import (
     ALL_FAULTS,
@@ -21,16 +22,20 @@ from .schedule import (
 from .world import World
 
 SAFETY_EVERY = 4
-DEEP_EVERY = 10
+DEEP_EVERY = 3
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Is how one schedule ended; ``failure`` is empty when all held."""
+    """Is how one schedule ended; ``failure`` is empty when all held.
+
+    ``caught_by`` names the function that noticed the failure.
+    """
 
     schedule: Schedule
     failure: str = ""
     trace: str = ""
+    caught_by: str = ""
     crashes: int = 0
     events: int = 0
     bytes_up: int = 0
@@ -78,6 +83,15 @@ def play(
     ``make_world`` is called with ``seed`` and ``peers``; ``before`` is told of each step before it
     happens. Whatever is raised is the outcome's failure: a schedule never ends the program.
     """
+    with scaled_down(schedule.seed):
+        return _play(schedule, make_world, before)
+
+
+def _play(
+    schedule: Schedule,
+    make_world: Callable[..., World],
+    before: Callable[[World, Step], None] | None,
+) -> Outcome:
     outcome = Outcome(schedule)
     world = None
     try:
@@ -89,8 +103,11 @@ def play(
             if number % SAFETY_EVERY == 0:
                 world.check_safety(world.peers[step.peer % len(world.peers)])
         world.heal()
-        world.check(deep=schedule.seed % DEEP_EVERY == 0)
-        outcome.fingerprint = world.peers[0].room.digest()
+        world.check()
+        if schedule.seed % DEEP_EVERY == 0:
+            world.shake()
+            world.check(deep=True)
+        outcome.fingerprint = world.living[0].room.digest()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:  # a panic in the CRDT library is no Exception
@@ -98,12 +115,23 @@ def play(
             str(exc) if isinstance(exc, Divergence) else f"{type(exc).__name__}: {exc}"
         )
         outcome.trace = traceback.format_exc()
+        outcome.caught_by = _innermost(exc)
     finally:
         if world is not None:
             outcome.crashes = sum(peer.crashes for peer in world.peers)
             outcome.events = world.loop.events
             world.__exit__(None, None, None)
     return outcome
+
+
+def _innermost(exc: BaseException) -> str:
+    """Return the function in which something was raised, as ``module.function``."""
+    trace = exc.__traceback__
+    assert trace is not None
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    frame = trace.tb_frame
+    return f"{frame.f_globals.get('__name__', '?').rpartition('.')[2]}.{frame.f_code.co_name}"
 
 
 def simulate(

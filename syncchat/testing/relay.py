@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
 
 from syncchat_relay.config import Config
 from syncchat_relay.effects import (
@@ -35,10 +38,13 @@ DRAIN_MS = 5
 class SimRelay:
     """Is one relay; it can be killed, restarted, wiped and rolled back."""
 
+    limits: ClassVar[Mapping[str, int]] = {}
+    """Settings of ``Config`` that are not the default."""
+
     def __init__(self, loop: Loop, random: SeededRandom) -> None:
         self._loop = loop
         self._random = random
-        self._config = Config(names=(HOST,))
+        self._config = replace(Config(names=(HOST,)), **self.limits)
         self.log = MemoryLog(random=random)
         self.is_up = False
         self._hub: Hub | None = None
@@ -132,7 +138,7 @@ class SimRelay:
                     link = self._links.pop(conn, None)
                     if link is not None:
                         self._numbers.pop(link, None)
-                        link.cut()
+                        link.close()
                 case Pause():
                     pass
                 case Append():

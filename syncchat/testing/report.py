@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core.message import Message
+from .acts import skew_ms, waited
 from .playing import Outcome, play
 from .schedule import DEEDS, Schedule, Step
 from .simpeer import SimPeer
@@ -41,7 +42,7 @@ class ToldWorld(World):
         if words is not None:
             self.tell(words)
         elif step.act == "wait":
-            self.tell(f"{step.amount / 200:.1f} s pass")
+            self.tell(f"{waited(step):.1f} s pass")
         else:
             self._silent = f"{step}: not possible now, nothing happens"
 
@@ -167,9 +168,9 @@ def fault_words(world: World, peer: SimPeer, step: Step) -> str | None:
             now = "has room again" if peer.disk.is_full else "becomes full"
             return f"the disk of {name} {now}"
         case "skew":
-            hours = (step.pick - 500) * 24 * 3600 * 2 / HOUR_MS
+            hours = skew_ms(step) / HOUR_MS
             ahead = "ahead" if hours >= 0 else "behind"
-            return f"the clock of {name} is set {abs(hours):.1f} hours {ahead}"
+            return f"the clock of {name} is set {abs(hours):.3g} hours {ahead}"
         case "step back":
             return f"the clock of {name} steps {step.amount * 60 / 1000:.0f} s back"
         case "relay kill" if not world.relay.is_up:

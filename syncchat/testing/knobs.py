@@ -1,0 +1,62 @@
+"""Knobs: the engine's limits, turned down so that a short run meets them.
+
+A volume takes a thousand entries and a push 256 envelopes; a schedule of sixty steps would never
+see what happens at such a limit. So each run turns some of them down by its seed, the same for
+all of its peers and its relay, as FoundationDB's simulation does (Zhou et al., SIGMOD 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from unittest import mock
+
+import syncchat_relay.fanout
+import syncchat_relay.hub
+
+from ..core import journal, reader
+from ..exchange import exchange, receiving, sealing, volumes
+from ..storage import view
+from ..sync import session
+from .ports import SeededRandom
+from .relay import SimRelay
+
+_CHANCE = 0.4
+
+_KNOBS: tuple[tuple[str, tuple[ModuleType, ...], int, int], ...] = (
+    ("VOLUME_ENTRIES_MAX", (journal, reader), 4, 40),
+    ("VOLUME_BYTES_MAX", (journal,), 500, 5_000),
+    ("SEAL_OPS_MAX", (sealing,), 1, 4),
+    ("SEAL_BYTES_MAX", (sealing,), 100, 2_000),
+    ("SEALS_IN_FLIGHT_MAX", (exchange,), 1, 1),
+    ("ENVELOPES_PER_PUSH_MAX", (exchange,), 1, 4),
+    ("PUSH_BYTES_MAX", (exchange,), 300, 2_000),
+    ("PUSHES_IN_FLIGHT_MAX", (session,), 1, 3),
+    ("DOCUMENTS_MAX", (volumes,), 1, 2),
+    ("KEYS_MAX", (volumes,), 1, 3),
+    ("_REFOLD_BATCH", (receiving,), 1, 5),
+    ("_CHUNK", (view,), 1, 5),
+    ("ENVELOPES_PER_DELIVER", (syncchat_relay.hub, syncchat_relay.fanout), 1, 5),
+)
+"""A limit, the modules that read it, and the span of what it may be turned down to."""
+
+
+@contextmanager
+def scaled_down(seed: int) -> Iterator[None]:
+    """Turn some limits down, as the seed says, until the block ends."""
+    random = SeededRandom(f"knobs {seed}")
+    with ExitStack() as stack:
+        for name, modules, least, most in _KNOBS:
+            value = least + random.below(most - least + 1)
+            if random.chance(_CHANCE):
+                for module in modules:
+                    stack.enter_context(mock.patch.object(module, name, value))
+        config = {}
+        if random.chance(_CHANCE):
+            config["deliver_bytes_max"] = 200 + random.below(3_000)
+        if random.chance(_CHANCE):
+            config["unsent_bytes_max"] = 200 + random.below(3_000)
+            config["unsent_bytes_low"] = 100 + random.below(100)
+        stack.enter_context(mock.patch.object(SimRelay, "limits", config))
+        yield
