@@ -240,7 +240,7 @@ class Exchange:
         progress.is_open = True
         progress.head = event.head
         if event.after < progress.cursor:
-            log.warning("the relay's log of a room is not the one that was read: reading it anew")
+            log.info("the relay's log of a room is not the one that was read: reading it anew")
             self._start_over(rooms.load_room(self._db, progress.row), is_loss=True)
             progress.cursor = 0
             self._note_loss(progress)
@@ -248,7 +248,7 @@ class Exchange:
         own_seq, acked = (0, 0) if own is None else (own.seq, own.acked)
         if event.own_seq < acked:
             lost = acked - event.own_seq
-            log.warning("the relay has lost %d envelopes that it acknowledged: sent again", lost)
+            log.info("the relay has lost %d envelopes that it acknowledged: sent again", lost)
             self._set_refill(progress, owes=True)
             self._note_loss(progress)
         progress.relay_own_seq = event.own_seq
