@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,8 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         """Return the connection; a simulated disk gives another."""
+        if str(self.path) != ":memory:":
+            _make_private(self.path)
         return sqlite3.connect(
             str(self.path), timeout=BUSY_SECONDS_MAX, isolation_level=None, cached_statements=256
         )
@@ -172,6 +175,15 @@ class Database:
                 migrations.apply(Tables(self._conn, execute_plugins=False))
                 self._conn.execute(f"pragma application_id = {APPLICATION_ID}")
                 self._conn.execute(f"pragma user_version = {SCHEMA_VERSION}")
+
+
+def _make_private(path: Path) -> None:
+    """Create a missing file for its owner's eyes only: it holds keys and messages.
+
+    What SQLite puts beside it takes its mode. Where this fails, opening it says why.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 @contextmanager

@@ -75,15 +75,14 @@ def opened(db: Path | None) -> Iterator[Peer]:
 
 @contextmanager
 def opened_or_made(db: Path | None, *, name: str | None) -> Iterator[Peer]:
-    """Open the database, creating it and its folder for this person's eyes only."""
+    """Open the database, creating it if it is missing; its folder is this person's alone."""
     path = db or default_db()
-    try:
-        if db is None:
+    if db is None:
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.parent.chmod(0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as exc:
-        raise StorageError(f"cannot create {path}: {exc.strerror}") from exc
+        except OSError as exc:
+            raise StorageError(f"cannot create {path.parent}: {exc.strerror}") from exc
     with _peer(path, name=name) as peer:
         yield peer
 
