@@ -61,7 +61,13 @@ async def websocket() -> AsyncIterator[Pair]:
         await over.wait()
 
     async with serve(
-        stay, "127.0.0.1", 0, compression=None, max_size=FRAME_BYTES_MAX, max_queue=4
+        stay,
+        "127.0.0.1",
+        0,
+        compression=None,
+        max_size=FRAME_BYTES_MAX,
+        max_queue=4,
+        close_timeout=0.2,
     ) as server:
         (socket,) = server.sockets
         async with connect_websocket(f"ws://127.0.0.1:{socket.getsockname()[1]}") as here:

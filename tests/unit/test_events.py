@@ -1,0 +1,84 @@
+"""Events: what a program is told, whoever wrote it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from syncchat import Event, MessageAdded, MessageChanged, Peer, ReadMoved, RoomChanged
+from tests.support.devices import Device
+from tests.support.peers import LINK, Inbox, make_peer
+
+SECONDS_MAX = 20
+
+
+async def after(peer: Peer, acts: list[object], *, count: int) -> list[Event]:
+    """Return the first ``count`` events that follow calls, which are made once one listens."""
+    events = peer.events()
+    got: list[Event] = []
+    async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as tasks:
+
+        async def listen() -> None:
+            async for event in events:
+                got.append(event)
+                if len(got) == count:
+                    return
+
+        listening = tasks.create_task(listen())
+        await asyncio.sleep(0)
+        for act in acts:
+            assert callable(act)
+            act()
+        await listening
+    await events.aclose()
+    return got
+
+
+async def test_own_and_foreign_writes_become_events() -> None:
+    inbox, device = Inbox(), Device(1)
+    room = inbox.room
+    added, mine = await after(
+        inbox.peer,
+        [lambda: inbox.deliver(device.send("theirs")), lambda: room.send("mine")],
+        count=2,
+    )
+    assert isinstance(added, MessageAdded) and isinstance(mine, MessageAdded)
+    assert {added.message.text, mine.message.text} == {"theirs", "mine"}
+    assert added.room_id == room.id
+    theirs = next(m for m in room.messages() if not m.mine)
+    (changed,) = await after(inbox.peer, [lambda: room.react(theirs.id, "👍")], count=1)
+    assert isinstance(changed, MessageChanged)
+    assert [r.emoji for r in changed.message.reactions] == ["👍"]
+    (moved,) = await after(inbox.peer, [room.mark_read], count=1)
+    assert isinstance(moved, ReadMoved)
+    assert (moved.member, moved.writer) == (inbox.peer.id, device.id)
+    assert moved.upto_ms == theirs.sent_at
+
+
+async def test_message_that_arrives_late_is_told_as_new() -> None:
+    inbox, early, late = Inbox(), Device(1), Device(2)
+    before = late.send("written first")
+    for _ in range(5):
+        early.stamp()
+    inbox.deliver(early.send("arrives first"))
+    (event,) = await after(inbox.peer, [lambda: inbox.deliver(before)], count=1)
+    assert isinstance(event, MessageAdded)
+    assert event.message.text == "written first"
+    assert inbox.texts() == ["written first", "arrives first"]
+
+
+async def test_new_and_renamed_rooms_are_told() -> None:
+    with make_peer(1) as peer:
+        (event,) = await after(peer, [lambda: peer.join(LINK)], count=1)
+        assert event == RoomChanged(peer.rooms()[0].id)
+        (event,) = await after(peer, [lambda: peer.rooms()[0].set_title("Other")], count=1)
+        assert event == RoomChanged(peer.rooms()[0].id)
+
+
+async def test_writes_of_another_handle_on_the_same_database_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with make_peer(1, path=path) as one, make_peer(1, path=path) as other:
+        one.join(LINK)
+        (event,) = await after(one, [lambda: other.rooms()[0].send("from beside")], count=1)
+        assert isinstance(event, MessageAdded)
+        assert event.message.text == "from beside"
