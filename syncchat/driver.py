@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from .errors import (
     DatabaseDamaged,
@@ -213,11 +214,14 @@ class _Link:
         self._backoff = Backoff(driver.random)
         self._exchange: Exchange | None = None
         self._bell = asyncio.Event()
+        self._is_rung = False
+        self._tick_at_ms = 0
         self._wake = asyncio.Event()
         self.state = ConnectionState(Phase.OFFLINE)
 
     def ring(self) -> None:
         """Say that something was written here: send it, or try to connect sooner."""
+        self._is_rung = True
         self._bell.set()
 
     def rest(self, problem: str, wait_ms: int) -> None:
@@ -288,6 +292,8 @@ class _Link:
         while True:
             raw = await transport.receive()
             exchange.receive(raw)
+            if exchange.next_tick_ms() < self._tick_at_ms:
+                self._bell.set()
             self._driver.applied()
             self._after(exchange)
             await asyncio.sleep(0)
@@ -301,14 +307,15 @@ class _Link:
 
     async def _keep_time(self, exchange: Exchange) -> None:
         while True:
-            wait_ms = max(0, exchange.next_tick_ms() - self._now_ms())
-            try:
+            self._tick_at_ms = exchange.next_tick_ms()
+            wait_ms = max(0, self._tick_at_ms - self._now_ms())
+            with suppress(TimeoutError):
                 async with asyncio.timeout(wait_ms / 1000):
                     await self._bell.wait()
-                self._bell.clear()
+            self._bell.clear()
+            if self._is_rung:
+                self._is_rung = False
                 exchange.local_changed()
-            except TimeoutError:
-                pass
             if self._now_ms() >= exchange.next_tick_ms():  # also when the bell never rests
                 exchange.tick()
             self._after(exchange)

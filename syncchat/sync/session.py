@@ -54,6 +54,10 @@ PONGS_WAITING_MAX = 8
 """Pongs that wait to be sent; a relay that asks faster than it reads gets no more."""
 
 
+REASON_CHARS_MAX = 200
+"""Of a relay's own words, which end on somebody's terminal; control codes are left out too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Says how far this peer is in one room."""
@@ -311,7 +315,8 @@ class Session:
     def _refused(self, frame: frames.Error) -> list[SessionEvent]:
         known = frame.code in ErrorCode.__members__.values()
         code = ErrorCode(frame.code) if known else ErrorCode.INTERNAL
-        return [Refused(frame.code, frame.text, frame.retry_after_ms, code not in NOT_RETRIED)]
+        words = "".join(c if c.isprintable() else "?" for c in frame.text[:REASON_CHARS_MAX])
+        return [Refused(frame.code, words, frame.retry_after_ms, code not in NOT_RETRIED)]
 
     def _room(self, alias: int) -> bytes:
         try:

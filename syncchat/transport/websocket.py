@@ -80,7 +80,8 @@ def _reason(exc: ConnectionClosed) -> str:
     closing = exc.rcvd or exc.sent
     if closing is None:
         return "the connection was cut"
-    return f"the connection was closed ({closing.code} {closing.reason})".replace(" )", ")")
+    words = "".join(c if c.isprintable() else "?" for c in closing.reason)
+    return f"the connection was closed ({closing.code} {words})".replace(" )", ")")
 
 
 def _os_reason(exc: Exception) -> str:
