@@ -52,15 +52,24 @@ class SimLink:
         self._down_free_ms = self._send(raw, self._down_free_ms, self._to_peer)
 
     def cut(self) -> None:
-        """Break the connection: each end notices on its own, in its own time."""
+        """Break the connection: each end notices on its own, in its own time.
+
+        Of one that is half open neither end is told: only silence tells.
+        """
         if not self.is_open:
             return
         self.is_open = False
+        if self.is_half_open:
+            return
         self._loop.after(self._delay(), lambda: self._peer_lost(self))
         self._loop.at(
             max(self._up_free_ms, self._loop.now_ms + self._delay()),
             lambda: self._relay_lost(self),
         )
+
+    def close(self) -> None:
+        """End the connection from the relay's side: what it sent before still arrives."""
+        self._loop.at(self._down_free_ms, self.cut)
 
     def _send(self, raw: bytes, free_ms: int, deliver: Callable[[SimLink, bytes], None]) -> int:
         if not self.is_open or self.is_half_open:
