@@ -64,6 +64,7 @@ class LyingRelay(SimRelay):
         self._devices: dict[bytes, set[bytes]] = defaultdict(set)
         self._lies: dict[Lie, tuple[SimPeer, ...]] = {}
         self._told: dict[SimLink, Told] = defaultdict(Told)
+        self._owners: dict[SimLink, SimPeer] = {}
         self._histories: list[OtherHistory] = []
         self._homes: dict[SimLink, OtherHistory] = {}
         super().__init__(loop, random)
@@ -76,6 +77,7 @@ class LyingRelay(SimRelay):
         ``about`` is whose envelopes ``WITHHOLD`` is about.
         """
         self._lies[lie] = tuple(to)
+        self._owners |= {peer.link: peer for peer in to if peer.link is not None}
         if lie in KEPT_APART:
             devices = {peer.peer.device for peer in about}
             self._histories.append(
@@ -111,8 +113,11 @@ class LyingRelay(SimRelay):
 
     def accept(self, link: SimLink) -> None:
         """Take a new connection, to the true log or to another."""
+        for peer in {peer for victims in self._lies.values() for peer in victims}:
+            if peer.link is link:
+                self._owners[link] = peer
         for history in reversed(self._histories):
-            if any(peer.link is link for peer in history.victims) or not history.victims:
+            if not history.victims or self._owners.get(link) in history.victims:
                 self.told[history.lie_told] += 1
                 self._homes[link] = history
                 history.accept(link)
@@ -141,6 +146,7 @@ class LyingRelay(SimRelay):
     def lost(self, link: SimLink) -> None:
         """Notice that a connection has ended."""
         self._told.pop(link, None)
+        self._owners.pop(link, None)
         home = self._homes.pop(link, None)
         if home is not None:
             home.lost(link)
@@ -226,7 +232,7 @@ class LyingRelay(SimRelay):
 
     def _is_victim(self, lie: Lie, link: SimLink) -> bool:
         victims = self._lies[lie]
-        return not victims or any(peer.link is link for peer in victims)
+        return not victims or self._owners.get(link) in victims
 
     def _answer_falsely(self, link: SimLink, frame: frames.AnyFrame) -> bool:
         """Answer a peer's frame in the place of the hub; tell whether that was done."""
