@@ -19,7 +19,7 @@ import copy
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, combinations
 from string import ascii_uppercase
 from typing import Any, Protocol
 
@@ -249,9 +249,9 @@ def _shortest(failed: _Run, run: _Play) -> _Run:
         size = len(failed.events)
         for at in {event.at for event in failed.events}:
             failed = _better(failed, run([e for e in failed.events if e.at != at]))
-        for place in reversed(range(size)):
-            rest = [*failed.events[:place], *failed.events[place + 1 :]]
-            failed = _better(failed, run(rest))
+        for together in (1, 2):  # two: a write here may only matter by a write there
+            for parts in combinations(failed.events, together):
+                failed = _better(failed, run([e for e in failed.events if e not in parts]))
     return failed
 
 
