@@ -16,16 +16,13 @@ aside alone with its reason, and nothing else waits for it:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ..core.clock import ZERO
-from ..core.reader import Change
-from ..core.values import Root, decode_value
 from ..errors import DecodeError, SignatureInvalid, SyncchatError, TrustError
-from ..ids import DeviceId, DeviceKey, Stamp, device_text, message_id
+from ..ids import DeviceId, DeviceKey, Stamp, device_text
 from ..ports import Clock
-from ..storage import chains, history, lease, outbox, rooms
+from ..storage import chains, history, lease, rooms
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
 from ..storage.rooms import RoomRow
@@ -33,6 +30,7 @@ from ..storage.view import ViewBatch, clear
 from ..trust import chain as links
 from ..trust.keys import verify
 from ..wire.envelope import Envelope, Header, decode_envelope
+from .own import OwnChain
 from .reading import ChainReading
 from .volumes import Volumes
 
@@ -142,6 +140,7 @@ class _Batch:
         self._now_ms = now_ms
         self._me = me
         self._view = ViewBatch(db, room.id, me=me)
+        self._own = OwnChain(db, volumes, self._view, room.id, me=me, now_ms=now_ms)
         self._latest = Stamp("")
         self._first_seq = 0
         self._set_aside: set[int] = set()
@@ -178,7 +177,7 @@ class _Batch:
         """Read every stored envelope of the room again."""
         for row in chains.all_chains(self._db, self._room.id):
             self._refold_chain(row)
-        self._restore_outbox()
+        self._own.show_outbox()
         self._view.flush()
 
     # One device's run
@@ -198,17 +197,7 @@ class _Batch:
         if part.run:
             self._extend(part, logged)
         if part.known and part.row is not None and device == self._me:
-            self._own_is_known(part.row, part.known)
-
-    def _own_is_known(self, own: ChainRow, known: list[tuple[int, int]]) -> None:
-        """Note that the relay has own envelopes whose Ack was lost."""
-        chains.set_relay_seqs(self._db, own.id, known)
-        upto = max(seq for seq, _ in known)
-        if upto > own.acked:
-            chains.set_acked(self._db, own.id, upto)
-            history.touch_own(
-                self._db, own.id, after_seq=own.acked, upto_seq=upto, change=self._view.change
-            )
+            self._own.note_acked(part.row, part.known)
 
     def _take_known(self, part: _Chain, item: _Item) -> bytes:
         """Compare a repeated envelope with the one that is here; return what the log counts."""
@@ -297,7 +286,7 @@ class _Batch:
                     )
                 else:
                     if own:
-                        self._meet_own(changes)
+                        self._own.meet(changes)
             relay_seq = self._first_seq + item.position if own and item.position >= 0 else None
             stored.append(
                 StoredEnvelope(
@@ -318,50 +307,10 @@ class _Batch:
         )
         self._latest = Stamp(max(self._latest, reading.last_stamp))
         if own:
-            self._follow_own(row, heads[-1].seq, reading.last_stamp)
+            self._own.follow(row, heads[-1].seq, reading.last_stamp)
         found = chains.find_chain(self._db, self._room.id, row.device)
         assert found is not None
         return found
-
-    # The own chain, when it comes from the relay
-
-    def _meet_own(self, changes: Sequence[Change]) -> None:
-        """Drop pending ops that a former life of this database had already sent."""
-        for change in changes:
-            op = outbox.find(self._db, self._room.id, change.root, change.key)
-            if op is not None and (op.at, op.raw) == (change.at, change.raw):
-                outbox.drop(self._db, self._room.id, change.root, change.key)
-            if change.root is Root.DELETES:  # a deletion is final, and written once
-                outbox.drop(self._db, self._room.id, Root.DELETES, change.key)
-                outbox.drop(self._db, self._room.id, Root.EDITS, change.key)
-
-    def _follow_own(self, row: ChainRow, seq: int, last_stamp: Stamp) -> None:
-        """Go on after what a former life of this database wrote: clock, stamps, documents."""
-        self._volumes.forget_documents(row.id)
-        chains.set_acked(self._db, row.id, seq)
-        rooms.follow_own_stamp(self._db, last_stamp)
-        pending = outbox.pending(self._db, self._room.id, limit=1)
-        if not pending or pending[0].at > last_stamp:
-            return
-        for op in outbox.pending(self._db, self._room.id, limit=2**31):
-            if op.root is Root.MESSAGES and op.raw is not None:
-                self._view.withdraw(message_id(Stamp(op.key), self._me))
-        self._view.flush()
-        outbox.restamp(
-            self._db, self._room.id, device=self._me, after=last_stamp, now_ms=self._now_ms
-        )
-        self._restore_outbox()
-
-    def _restore_outbox(self) -> None:
-        """Show what the outbox holds."""
-        for op in outbox.pending(self._db, self._room.id, limit=2**31):
-            if op.raw is None:
-                continue
-            value = decode_value(op.root, op.raw)
-            if op.root is Root.MESSAGES:
-                self._view.write(message_id(Stamp(op.key), self._me), op.raw, value)
-            else:
-                self._view.note(op.root, op.key, value)
 
     # Rebuilding
 
@@ -375,7 +324,7 @@ class _Batch:
                 reading.read(envelope, header, previous=link)
                 link, after = stored_link, seq
             self._view.flush()
-        reading.save()
+            reading.save()
 
     def _quarantine(
         self,
