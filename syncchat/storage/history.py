@@ -267,11 +267,11 @@ def changed_messages(db: Database, after: int, upto: int) -> list[Changed]:
 
 
 def unacked(db: Database, chain: int, acked: int) -> list[MessageId]:
-    """Return own messages that are sealed, and not acknowledged by the relay yet."""
+    """Return own messages that are sealed, not deleted, and not acknowledged by the relay yet."""
     return [
         MessageId(message)
         for (message,) in db.rows(
-            "select message from message where chain = ? and seq > ? and volume in "
+            "select message from message where chain = ? and seq > ? and deleted = 0 and volume in "
             "(select distinct volume from envelope where chain = ? and seq > ?) "
             "order by message limit ?",
             (chain, acked, chain, acked, PAGE_MAX),

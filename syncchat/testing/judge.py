@@ -8,7 +8,9 @@ oracle says, everyone and the relay hold the same envelopes, and counts equal a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.journal import Volume
@@ -81,7 +83,22 @@ class Judge:
                     raise Divergence(
                         f"{peer.name}: {token_of(message)} went from {before} to {message.status}"
                     )
+                if _RANKS[before] < _RANKS[Status.DELIVERED] <= _RANKS[message.status]:
+                    self._check_really_delivered(peer, message)
                 self._statuses[place] = message.status
+
+    def _check_really_delivered(self, peer: SimPeer, message: Message) -> None:
+        """See that somebody else has what now counts as delivered."""
+        others = [other for other in self._world.peers if other is not peer]
+        is_honest = type(self._world.relay) is SimRelay
+        if not is_honest or self._world.has_forgotten or not all(p.is_running for p in others):
+            return  # who had it may not have it any more
+        for other in others:
+            if any(found.id == message.id for found in self._world.shown(other)):
+                return
+        raise Divergence(
+            f"{peer.name}: {token_of(message)} counts as {message.status}, and nobody else has it"
+        )
 
     def _check_events(self, peer: SimPeer, shown: list[Message]) -> None:
         """See whether who follows the events knows all that is shown."""
@@ -149,16 +166,16 @@ class Judge:
                         "though everyone has it"
                     )
 
-    def check_rebuild(self, peer: SimPeer) -> None:
-        """See that a view folded anew is the view that was kept."""
-        before = self._all_of(peer)
-        if not self._world.rebuild(peer):
-            return
-        after = self._all_of(peer)
-        if before != after:
-            for one, other in zip(before, after, strict=True):
-                if one != other:
-                    raise Divergence(f"{peer.name} rebuilt {one!r} as {other!r}")
+    @contextmanager
+    def expecting_no_change(self, peer: SimPeer) -> Iterator[None]:
+        """See that a peer shows after the block what it showed before."""
+        before, life = self._all_of(peer), peer.life
+        yield
+        if peer.life != life:
+            return  # it died, and what it shows after its next start others look at
+        for one, other in zip_longest(before, self._all_of(peer)):
+            if one != other:
+                raise Divergence(f"{peer.name} showed {one!r}, and now {other!r}")
 
     def check_erasure(self, peer: SimPeer) -> None:
         """See that what a person deleted is gone from the own journal, not only from the view."""

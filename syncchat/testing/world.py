@@ -70,6 +70,8 @@ class World:
             other.peer.join(self._link)
             self.names[other.peer.device] = other.name
         self.was_garbled = False
+        self.has_forgotten = False
+        """Whether a disk went back in time."""
         self._judge = Judge(self)
         self._forged: set[tuple[str, str]] = set()
         self._backups: dict[str, list[tuple[int, int]]] = {}
@@ -166,8 +168,12 @@ class World:
             self.oracle.titled(peer.name, title, over=before)
 
     def rebuild(self, peer: SimPeer) -> bool:
-        """Fold a peer's view anew from its envelopes and outbox; tell whether it took place."""
-        return self._did(peer, lambda p: p.rebuild())
+        """Fold a peer's view anew from its envelopes and outbox; tell whether it took place.
+
+        Raises ``Divergence`` if it is not the view that was kept.
+        """
+        with self._judge.expecting_no_change(peer):
+            return self._did(peer, lambda p: p.rebuild())
 
     def forge(self, peer: SimPeer, message: Message, *, deletes: bool) -> None:
         """Have a modified program edit or delete a message of somebody else: nobody heeds it."""
@@ -225,6 +231,7 @@ class World:
         if not taken or taken[-1][1] < self.losses or not self.relay_knows(peer):
             return False
         since, _ = taken.pop()
+        self.has_forgotten = True
         peer.restore()
         self.oracle.restored(peer.name, since)
         self._restored.add(peer.name)
@@ -234,6 +241,7 @@ class World:
 
     def cut_power(self, peer: SimPeer, pick: int) -> None:
         """Cut a machine's power; what others did and was not synced to disk is fetched again."""
+        self.has_forgotten = True
         peer.cut_power(pick)
         self._forget_statuses(peer)
 
@@ -319,7 +327,7 @@ class World:
         self.settle(within_ms=RETURN_MS_MAX, step_ms=500)
         self.check()
         for peer in self.living:
-            self._judge.check_rebuild(peer)
+            self.rebuild(peer)
             self._judge.check_erasure(peer)
 
     def is_settled(self) -> bool:

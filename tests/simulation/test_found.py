@@ -90,3 +90,15 @@ def test_view_folded_anew_does_not_set_back_the_state_of_a_deleted_message() -> 
         assert world.rebuild(alice)
         assert world.shown(alice) == [before]
         world.check()
+
+
+def test_message_deleted_on_its_way_is_no_message_of_the_outbox() -> None:
+    """It was listed without a text, until the view was folded anew."""
+    with World(seed=1, peers=2) as world:
+        alice, _ = world.peers
+        world.run(seconds=2)
+        world.write(alice, "sealed, and never acknowledged")
+        world.relay.kill()
+        world.delete(alice, world.shown(alice)[0])
+        assert [item.what for item in alice.room.outbox() if item.what == "messages"] == []
+        world.rebuild(alice)
