@@ -250,7 +250,10 @@ class Peer:
 
     @contextmanager
     def background(self) -> Iterator[None]:
-        """Be online in a thread of its own, for programs without an event loop."""
+        """Be online in a thread of its own, for programs without an event loop.
+
+        Raises what ``open_peer`` raises, and at the end of the block what ``online`` does.
+        """
         started = threading.Event()
         failed: list[BaseException] = []
         stop: list[Callable[[], object]] = []
@@ -276,6 +279,9 @@ class Peer:
         thread = threading.Thread(target=run, name="syncchat", daemon=True)
         thread.start()
         started.wait()
+        if failed:
+            thread.join()
+            raise failed[0]
         try:
             yield
         finally:

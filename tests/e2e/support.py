@@ -217,3 +217,14 @@ async def all_online(peers: Sequence[Peer]) -> AsyncIterator[None]:
         for peer in peers:
             await stack.enter_async_context(peer.online())
         yield
+
+
+@contextmanager
+def hasty(peer: Peer) -> Iterator[None]:
+    """Let a peer write without waiting for the disk, where a test needs thousands of messages."""
+    atomic = peer._db.atomic
+    peer._db.atomic = lambda *, durable=True: atomic(durable=False)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        peer._db.atomic = atomic  # type: ignore[method-assign]
