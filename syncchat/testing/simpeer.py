@@ -90,7 +90,7 @@ class SimPeer:
             return
         self._life += 1
         while True:
-            db = SimDatabase(self.disk, f"{self.name}.db")
+            db = SimDatabase(self.disk, f"simulated/{self.name}.db")
             try:
                 self._peer = Peer(db, None, self.clock, self._random, connect_websocket)
                 break
