@@ -2,7 +2,7 @@
 
 A step of a schedule says little by itself: which message is edited depends on what that peer
 shows at that moment. So the story comes from playing the schedule once more in a world that keeps
-a diary.
+a diary. Of steps that could do nothing at their moment only the time is left, that went by.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core.message import Message
-from .acts import skew_ms, waited
+from .acts import skew_ms
 from .playing import Outcome, play
 from .schedule import DEEDS, Schedule, Step
 from .simpeer import SimPeer
@@ -19,41 +19,51 @@ from .world import World
 
 HOUR_MS = 3_600_000
 
+TEXT_CHARS_MAX = 40
+"""How much of a text is told."""
+
 
 class ToldWorld(World):
     """Is a world that keeps a diary of what people did and of what hit them."""
 
     def __init__(self, *, seed: int, peers: int = 3, **extra: Any) -> None:
+        self.seed = seed
         self.diary: list[str] = []
         self._crashes: dict[str, int] = {}
-        self._silent: str | None = None
         super().__init__(seed=seed, peers=peers, **extra)
 
     def tell(self, words: str) -> None:
         """Add a line to the diary."""
-        self._silent = None
         self.diary.append(f"{self.loop.now_ms / 1000:9.3f} s  {words}")
 
     def about_to(self, step: Step) -> None:
-        """Tell of a step that is about to happen."""
+        """Tell of a step that is about to happen; deeds are told when they take place."""
         self.tell_rest()
         peer = self.peers[step.peer % len(self.peers)]
         words = None if step.act in DEEDS else fault_words(self, peer, step)
         if words is not None:
             self.tell(words)
-        elif step.act == "wait":
-            self.tell(f"{waited(step):.1f} s pass")
-        else:
-            self._silent = f"{step}: not possible now, nothing happens"
 
     def tell_rest(self) -> None:
         """Tell what has happened by itself since the last line."""
-        if self._silent is not None:
-            self.tell(self._silent)
         for peer in self.peers:
             if peer.crashes > self._crashes.get(peer.name, 0):
                 self._crashes[peer.name] = peer.crashes
                 self.tell(f"the process of {peer.name} has died at a commit")
+
+    def states(self) -> list[str]:
+        """Return how each peer is, in words."""
+        return [f"{peer.name}: {self._state(peer)}" for peer in self.peers]
+
+    def _state(self, peer: SimPeer) -> str:
+        if not peer.is_running:
+            return "does not run"
+        room = peer.room
+        link = "connected" if peer.link is not None else "offline"
+        return (
+            f"{link}, shows {room.count()} messages, {len(room.outbox())} changes to send, "
+            f"digest {room.digest()[:8]}"
+        )
 
     # What people do, told
 
@@ -65,7 +75,7 @@ class ToldWorld(World):
         reply_to: Message | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        words = f"writes {self.oracle.next_token()} “{text}”"
+        words = f"writes {self.oracle.next_token()} “{_short(text)}”"
         if reply_to is not None:
             words += f" in answer to {token(reply_to)}"
         if metadata is not None:
@@ -75,7 +85,7 @@ class ToldWorld(World):
 
     def edit(self, peer: SimPeer, message: Message, text: str) -> None:
         act = super().edit
-        words = f"changes {token(message)} to “{text}”"
+        words = f"changes {token(message)} to “{_short(text)}”"
         self._tell_deed(peer, words, lambda: act(peer, message, text))
 
     def delete(self, peer: SimPeer, message: Message) -> None:
@@ -98,6 +108,15 @@ class ToldWorld(World):
         act = super().retitle
         words = f"gives the room the title “{title}”"
         self._tell_deed(peer, words, lambda: act(peer, title))
+
+    def rebuild(self, peer: SimPeer) -> bool:
+        self.tell(f"{peer.name} folds its view anew")
+        return super().rebuild(peer)
+
+    def add_peer(self) -> SimPeer:
+        peer = super().add_peer()
+        self.tell(f"{peer.name} joins")
+        return peer
 
     def restore(self, peer: SimPeer) -> bool:
         done = super().restore(peer)
@@ -181,3 +200,7 @@ def fault_words(world: World, peer: SimPeer, step: Step) -> str | None:
 def token(message: Message) -> str:
     """Return the word by which a simulated message is known."""
     return message.text.split(" ", 1)[0] or "a deleted message"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= TEXT_CHARS_MAX else f"{text[:TEXT_CHARS_MAX]}… ({len(text)} long)"
