@@ -101,6 +101,22 @@ def test_fold_does_not_depend_on_the_order_of_marks(
     )
 
 
+@given(st.lists(MARKS, max_size=8, unique_by=lambda m: (m.root, m.device, m.at)))
+def test_last_edit_of_the_author_and_the_last_word_on_a_reaction_win(marks: list[Mark]) -> None:
+    kept = [mark for mark in marks if mark.root is not Root.DELETES]
+    shown = fold_message(MESSAGE, MessageValue(text="0"), kept, member_of=single_device_member)
+    edits = {m.at: m.value.text for m in kept if m.root is Root.EDITS and m.device == ALICE}
+    switches = {
+        device: {m.at: m.value.on for m in kept if (m.root, m.device) == (Root.REACTIONS, device)}
+        for device in (ALICE, BOB)
+    }
+    assert shown is not None
+    assert shown.text == (edits[max(edits)] if edits else "0")
+    assert shown.edited_at == max(edits, default=None)
+    on = {str(device) for device, said in switches.items() if said and said[max(said)]}
+    assert {str(reaction.member) for reaction in shown.reactions} == on
+
+
 @given(st.lists(MARKS, max_size=6))
 def test_nobody_but_the_author_edits_or_deletes(marks: list[Mark]) -> None:
     foreign = [m for m in marks if m.device == BOB and m.root is not Root.REACTIONS]

@@ -191,13 +191,13 @@ class Play:
         self._batches[index].setdefault(volume, {})[entry.root, entry.key] = entry
 
 
-ACTS = ("say", "say", "say", "edit", "delete", "react", "unreact", "read", "seal", "seal", "roll")
+ACTS = ("say", "say", "edit", "edit", "delete", "react", "unreact", "read", "seal", "seal", "roll")
 TEXTS = st.text(alphabet='abc é🎈\n\0"\\', min_size=1, max_size=6)
 
 
-def acts(*, min_size: int = 1, max_size: int = 30) -> st.SearchStrategy[list[Act]]:
+def acts(*, min_size: int = 1, max_size: int = 40) -> st.SearchStrategy[list[Act]]:
     """Return a strategy of acts of up to three devices."""
-    number = st.integers(0, 20)
+    number = st.integers(0, 3)
     one = st.builds(Act, st.integers(0, 2), st.sampled_from(ACTS), number, TEXTS)
     return st.lists(one, min_size=min_size, max_size=max_size)
 

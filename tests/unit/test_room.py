@@ -33,7 +33,8 @@ def sealed_words(*peers: Peer) -> tuple[Room, list[str]]:
     log = net.world.log.read(newcomer.room.id, 0, envelopes_max=10_000, bytes_max=2**30)
     newcomer.deliver(*log)
     values = newcomer.db.rows(
-        "select value from message union select value from mark union select edited from message"
+        "select value from message union select key || value from mark union "
+        "select edited from message"
     )
     return newcomer.room, [value for (value,) in values if value is not None]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from syncchat.core.journal import Entry
-from syncchat.core.values import Root
+from syncchat.core.values import ReadValue, Root
 from syncchat.errors import DiskFull, LeaseLost
 from syncchat.storage import chains, lease
+from syncchat.storage.view import ViewBatch
 from tests.contracts.chains import with_broken_signature
 from tests.support.devices import Device
 from tests.support.peers import Inbox
@@ -226,3 +227,38 @@ def test_batch_that_fills_the_disk_leaves_nothing_behind_and_is_taken_later(
     inbox.deliver(*batch)
     assert len(inbox.texts()) == 21
     assert inbox.peer.check() == []
+
+
+def test_last_edit_wins_over_one_in_an_earlier_volume(inbox: Inbox, alice: Device) -> None:
+    message, entry = alice.message("first")
+    inbox.deliver(alice.write(entry), alice.write(alice.edit(message, "second")))
+    alice.volume += 1
+    inbox.deliver(alice.write(alice.edit(message, "third")))
+    assert inbox.texts() == ["third"]
+    inbox.peer.rebuild()
+    assert inbox.texts() == ["third"]
+
+
+def test_last_reaction_wins_over_one_in_an_earlier_volume(
+    inbox: Inbox, alice: Device, bob: Device
+) -> None:
+    message, entry = alice.message("hello")
+    inbox.deliver(alice.write(entry), bob.write(bob.react(message, "👍")))
+    bob.volume += 1
+    inbox.deliver(bob.write(bob.react(message, "👍", on=False)))
+    assert inbox.room.messages()[0].reactions == ()
+    inbox.peer.rebuild()
+    assert inbox.room.messages()[0].reactions == ()
+
+
+def test_message_that_comes_after_its_own_read_marker_is_read(inbox: Inbox, alice: Device) -> None:
+    _, entry = alice.message("read in a former life")
+    upto = alice.last
+    value = ReadValue(alice.stamp(), upto)
+    with inbox.db.atomic():
+        batch = ViewBatch(inbox.db, inbox.row, me=inbox.peer.device)
+        batch.note(Root.READS, alice.id, value)
+        batch.flush()
+    inbox.deliver(alice.write(entry), alice.send("not read yet"))
+    assert inbox.room.unread() == 1
+    assert inbox.peer.recount() == []
