@@ -1,0 +1,154 @@
+"""The corpus: small named inputs for each target, in hex, kept in the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import zstandard
+
+from syncchat.core.journal import Volume
+from syncchat.trust import chain
+from syncchat.trust.seal import _PAD_MARK
+from syncchat.wire import frames
+from tests import vectors
+from tests.vectors.samples import ALICE, BOB, CHALLENGE, INCARNATION, ROOM
+
+from .conversations import CONVERSATIONS, OTHER_ROOM
+from .targets import NUMBER, TARGETS, VOLUMES
+
+FOLDER = Path(__file__).parent / "corpus"
+ALL = TARGETS | CONVERSATIONS
+
+
+def load(target: str) -> dict[str, bytes]:
+    """Return the inputs kept for a target, by name."""
+    path = FOLDER / f"{target}.txt"
+    if not path.exists():
+        return {}
+    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    return {row[0]: bytes.fromhex(row[1] if len(row) > 1 else "") for row in rows if row}
+
+
+def write_seeds() -> list[str]:
+    """Write the seeds anew, and keep what was found; return the names of changed files."""
+    changed = []
+    for target in ALL:
+        kept = {name: raw for name, raw in load(target).items() if name.startswith("found-")}
+        lines = [f"{name} {raw.hex()}\n" for name, raw in (seeds(target) | kept).items()]
+        path = FOLDER / f"{target}.txt"
+        if not path.exists() or path.read_text(encoding="utf-8") != "".join(lines):
+            path.write_text("".join(lines), encoding="utf-8")
+            changed.append(path.name)
+    return changed
+
+
+def seeds(target: str) -> dict[str, bytes]:
+    """Return valid inputs of a target, by name."""
+    match target:
+        case "update":
+            return _updates()
+        case "snapshot":
+            return {
+                f"volume-{number}": Volume(NUMBER, known.updates).export()
+                for number, known in enumerate(VOLUMES)
+            }
+        case "frame":
+            return {vector.name: vector.raw for vector in vectors.frames()}
+        case "envelope":
+            log = vectors.load("envelopes")["log"]
+            return {
+                f"log-{number}": bytes.fromhex(row["envelope"]) for number, row in enumerate(log)
+            }
+        case "signed":
+            row = vectors.load("envelopes")["log"][0]
+            head, body = bytes.fromhex(row["header"]), bytes.fromhex(row["body"])
+            return {"first": len(head).to_bytes(2) + head + body}
+        case "sealed":
+            return _texts()
+        case "invite":
+            links = [row["link"].encode() for row in vectors.load("invites")]
+            return {f"link-{number}": b"\1" + link for number, link in enumerate(links)}
+        case "session":
+            return {"whole": _session(), "refused": _said(frames.Error(1, 0, "no"))}
+        case _:
+            return {"whole": _hub()}
+
+
+def _updates() -> dict[str, bytes]:
+    last = len(VOLUMES) - 2
+    found = {
+        f"next-{number}": bytes((number,)) + VOLUMES[number + 1].updates[-1]
+        for number in range(last)
+    }
+    return found | {"closed": bytes((last + 1,)) + VOLUMES[last].updates[-1]}
+
+
+def _texts() -> dict[str, bytes]:
+    update = VOLUMES[1].updates[0]
+    squeezed = zstandard.ZstdCompressor(level=9, write_content_size=True).compress(update * 20)
+    return {
+        "plain": b"\0" + update + bytes((_PAD_MARK,)) + bytes(9),
+        "zstd": b"\1" + squeezed + bytes((_PAD_MARK,)) + bytes(9),
+    }
+
+
+def _said(frame: frames.Frame) -> bytes:
+    raw = frames.encode(frame)
+    return b"\1" + len(raw).to_bytes(2) + raw
+
+
+def _session() -> bytes:
+    """Return a conversation in which the relay says everything that it may."""
+    said = [
+        frames.Hello(1, 1, INCARNATION, CHALLENGE),
+        frames.Opened([4, 5], [frames.RoomState(1, 0, 2, 0)]),
+        frames.Ping(1),
+        frames.Deliver(5, 0, [b"an envelope", b"another"]),
+        frames.Live(5, 2),
+        frames.Ack(4, 1, [frames.AckItem(0, 1)]),
+        frames.Ack(4, 2, [frames.AckItem(1, 1)]),
+        frames.Cursors(4, [frames.DeviceCursor(BOB.public[:8], 1)]),
+        frames.Chains(4, [frames.ChainHead(ALICE.public[:8], 1)], True),
+        frames.Chains(4, [frames.ChainHead(BOB.public[:8], 1)], False),
+        frames.Pong(1),
+        frames.Bye(),
+    ]
+    return b"\x02".join(_said(frame) for frame in said) + bytes((80, 80, 80))
+
+
+def _hub() -> bytes:
+    """Return a conversation of two devices with a relay, in which one writes to the other."""
+    log = vectors.load("envelopes")["log"]
+    envelopes = [bytes.fromhex(row["envelope"]) for row in log]
+    cursors = [
+        frames.RoomCursor(room, 0, chain.EMPTY_FINGERPRINT, 0) for room in (ROOM, OTHER_ROOM)
+    ]
+
+    def said(conn: int, frame: frames.Frame) -> bytes:
+        raw = frames.encode(frame)
+        return bytes((conn | 1 << 2,)) + len(raw).to_bytes(2) + raw
+
+    def does(conn: int, act: int) -> bytes:
+        return bytes((conn | act << 2,))
+
+    connect, prove, leave, wait = 0, 2, 3, 4
+    return b"".join(
+        (
+            does(0, connect),
+            does(0, prove),
+            said(0, frames.Open(bytes(8), cursors)),
+            does(1, connect),
+            does(1, prove),
+            said(1, frames.Open(INCARNATION, cursors)),
+            said(0, frames.Push(1, 1, envelopes)),
+            said(1, frames.Applied(1, 5)),
+            does(0, wait) * 4,
+            said(0, frames.AskCursors(1)),
+            said(0, frames.AskChains(1)),
+            said(0, frames.Push(1, 2, envelopes[:1])),
+            said(0, frames.Push(2, 3, envelopes[1:2])),
+            said(1, frames.Ping(1)),
+            does(1, leave),
+            said(0, frames.Bye()),
+        )
+    )
