@@ -1,0 +1,1 @@
+"""Simulated worlds: what the simulator found, and what a lying relay can and cannot do."""
