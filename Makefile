@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/stamp
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench relay clean
+.PHONY: help demo test test-all bench relay fuzz nightly clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -17,6 +18,14 @@ test: $(STAMP)  ## run every check: format, lint, types, import contracts, tests
 
 test-all: $(STAMP)  ## the same with the long simulations
 	$(BIN)/python -m tests --all
+
+fuzz: $(STAMP)  ## fuzz what eats bytes from outside; FUZZ_SECONDS for each target
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+nightly: $(STAMP)  ## the long way: fuzz each target for half an hour, hypothesis at its deepest
+	$(MAKE) fuzz FUZZ_SECONDS=1800
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n 2 --timeout 7200 tests/property tests/fuzz
 
 bench: $(STAMP)  ## measure, and print the figures of this machine
 	$(BIN)/python -m benchmarks
