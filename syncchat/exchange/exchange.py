@@ -383,8 +383,12 @@ class Exchange:
 
     def _pump(self) -> None:
         """Send what can be sent; rooms that wait for a free push stay dirty."""
+        if self._session.pushes_free <= 0:
+            return  # or thousands of rooms would be asked in vain after every frame
         for room in sorted(self._dirty):
             if self.ended is not None or not self._session.is_ready:
+                return
+            if self._session.pushes_free <= 0:
                 return
             if self._pump_room(self._rooms[room]):
                 self._dirty.discard(room)
