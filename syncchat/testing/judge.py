@@ -74,6 +74,11 @@ class Judge:
         self._check_events(peer, shown)
         self._check_place(peer)
 
+    def is_up_to_date(self, peer: SimPeer) -> bool:
+        """Tell whether a peer has all that the relay has, and knows what that has lost."""
+        is_connected = peer.link is not None and peer.link.is_open
+        return is_connected and peer.exchange is not None and peer.exchange.is_live(peer.room.id)
+
     def _check_statuses(self, peer: SimPeer, shown: list[Message]) -> None:
         for message in shown:
             if message.mine:
@@ -83,7 +88,8 @@ class Judge:
                     raise Divergence(
                         f"{peer.name}: {token_of(message)} went from {before} to {message.status}"
                     )
-                if _RANKS[before] < _RANKS[Status.DELIVERED] <= _RANKS[message.status]:
+                has_arrived = _RANKS[before] < _RANKS[Status.DELIVERED] <= _RANKS[message.status]
+                if has_arrived and not message.deleted:
                     self._check_really_delivered(peer, message)
                 self._statuses[place] = message.status
 
@@ -105,8 +111,8 @@ class Judge:
         change = rooms.last_change(peer.peer._db)
         told = self._told.get(peer.name)
         if told is None or told.life != peer.life:
-            messages = {message.id: _told_of(message) for message in shown}
-            self._told[peer.name] = _Told(peer.life, change, dict(messages))
+            messages: dict[str, object] = {message.id: _told_of(message) for message in shown}
+            self._told[peer.name] = _Told(peer.life, change, messages)
             return
         for event in peer.peer._between(told.change, change):
             if isinstance(event, MessageAdded | MessageChanged):
@@ -125,8 +131,9 @@ class Judge:
         world = self._world
         room = _room(peer)
         now = _Place(world.losses, room.incarnation, room.cursor)
-        before = self._places.get(peer.name)
-        self._places[peer.name] = now
+        before = self._places.pop(peer.name, None)
+        if not world.losses or self.is_up_to_date(peer):
+            self._places[peer.name] = now
         if world.was_garbled or type(world.relay) is not SimRelay:
             return  # a flipped bit can say that the relay has lost something
         if before is not None and before[:2] == now[:2] and now.cursor < before.cursor:
@@ -210,12 +217,13 @@ class Judge:
         log = world.relay.log
         for raw in log.read(world.room_id, 0, envelopes_max=EVERYTHING, bytes_max=EVERYTHING):
             _, header = decode_envelope(raw)
-            place = (device_text(header.device), header.seq)
+            place: tuple[str, int] = (device_text(header.device), header.seq)
             if place in held["the relay"]:
                 raise Divergence(f"the relay has {place} twice")
             held["the relay"][place] = raw
         for peer in peers:
-            held[peer.name] = found = {}
+            found: dict[tuple[str, int], bytes] = {}
+            held[peer.name] = found
             db = peer.peer._db
             for chain in chains.all_chains(db, _room(peer).id):
                 if chain.frozen is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from syncchat_relay.config import Config
 from syncchat_relay.effects import (
@@ -38,7 +38,7 @@ DRAIN_MS = 5
 class SimRelay:
     """Is one relay; it can be killed, restarted, wiped and rolled back."""
 
-    limits: ClassVar[Mapping[str, int]] = {}
+    limits: ClassVar[Mapping[str, Any]] = {}
     """Settings of ``Config`` that are not the default."""
 
     def __init__(self, loop: Loop, random: SeededRandom) -> None:

@@ -11,7 +11,7 @@ from ..core.values import DeleteValue, EditValue, Root, encode_value
 from ..ids import RoomId
 from ..peer import Peer
 from ..room import Room
-from ..storage import chains
+from ..storage import chains, rooms
 from ..storage.outbox import Op
 from .disk import SimCrash
 from .judge import Judge, token_of
@@ -331,11 +331,17 @@ class World:
             self._judge.check_erasure(peer)
 
     def is_settled(self) -> bool:
-        """Tell whether all outboxes are empty, all peers caught up, and all digests equal."""
+        """Tell whether all outboxes are empty, all peers caught up, and all digests equal.
+
+        And whether an honest relay has got back what it had lost.
+        """
         digests = set()
         for peer in self.living:
             exchange = peer.exchange
             if exchange is None or not exchange.is_live(peer.room.id) or peer.room.outbox():
+                return False
+            row = rooms.all_rooms(peer.peer._db)[0]
+            if type(self.relay) is SimRelay and rooms.owes_refill(peer.peer._db, row.id):
                 return False
             digests.add(peer.room.digest())
         return len(digests) == 1
@@ -362,6 +368,7 @@ class World:
         For what an app computes from messages: a poll, a shared counter, a board. Call it after
         ``heal``; before, peers may differ.
         """
+        __tracebackhide__ = True  # pytest shows the caller's line
         views = {peer.name: view(peer.room) for peer in self.living}
         first = next(iter(views.values()))
         if any(other != first for other in views.values()):
