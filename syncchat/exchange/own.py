@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.reader import Change
-from ..core.values import Root, decode_value
+from ..core.values import ABOUT_MESSAGES, Root, decode_value
 from ..ids import DeviceId, Stamp, message_id
 from ..storage import chains, history, outbox, rooms
 from ..storage.chains import ChainRow
@@ -56,11 +56,15 @@ class OwnChain:
         pending = outbox.pending(self._db, self._room, limit=1)
         if not pending or pending[0].at > last_stamp:
             return
-        for op in outbox.pending(self._db, self._room, limit=2**31):
+        before = outbox.pending(self._db, self._room, limit=2**31)
+        for op in before:
             if op.root is Root.MESSAGES and op.raw is not None:
                 self._view.withdraw(message_id(Stamp(op.key), self._me))
         self._view.flush()
         outbox.restamp(self._db, self._room, device=self._me, after=last_stamp, now_ms=self._now_ms)
+        for op in before:  # what was about a message under its old id is so no longer
+            if op.root in ABOUT_MESSAGES:
+                self._view.note(op.root, op.key, None)
         self.show_outbox()
 
     def show_outbox(self) -> None:

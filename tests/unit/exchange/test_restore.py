@@ -108,6 +108,20 @@ def test_new_stamps_after_a_restore_do_not_meet_those_of_later_pending_messages(
     assert_whole(alice)
 
 
+def test_reaction_to_a_pending_message_moves_with_it_to_its_new_id(alice: Restorable) -> None:
+    alice.save()
+    first = alice.room.send("first life")
+    alice.sync()
+    alice.restore()
+    second = alice.room.send("second life")
+    assert second.id == first.id, "the clock stood still, so that they meet"
+    alice.room.react(second.id, "👍")
+    alice.sync()
+    shown = {m.text: [r.emoji for r in m.reactions] for m in alice.room.messages()}
+    assert shown == {"first life": [], "second life": ["👍"]}
+    assert_whole(alice)
+
+
 def test_pending_deletion_survives_a_restore(alice: Restorable) -> None:
     secret = alice.room.send("secret")
     alice.sync()
