@@ -34,6 +34,10 @@ log = logging.getLogger("syncchat.driver")
 WATCH_MS = 50
 """How often other processes' writes are looked for: one pragma, a few microseconds."""
 
+NUDGED_MS = 1_000
+"""How long the rest before the next connection lasts when someone writes, or another relay is
+reached: both are signs that trying again may be worth it."""
+
 PUBLISH_MS = 200
 """How often, at most, connection states are shown to other processes."""
 
@@ -235,12 +239,26 @@ class _Link:
     async def run(self) -> None:
         """Connect again and again; ends with ``LeaseLost`` or by cancellation."""
         while True:
-            wait_ms, problem = await self._connect_once()
+            wait_ms, least_ms, problem = await self._connect_once()
             self._move(ConnectionState(Phase.OFFLINE, problem=problem, retry_in_ms=wait_ms))
-            await asyncio.sleep(wait_ms / 1000)
+            await self._rest(wait_ms, least_ms)
 
-    async def _connect_once(self) -> tuple[int, str]:
-        """Run one connection; return how long to wait after it, and why it ended."""
+    async def _rest(self, wait_ms: int, least_ms: int) -> None:
+        """Wait for ``wait_ms``, or only ``least_ms`` once someone writes or the network is back."""
+        started_ms = self._now_ms()
+        self._is_rung = False
+        while True:
+            end_ms = started_ms + (least_ms if self._is_rung else wait_ms)
+            left_ms = end_ms - self._now_ms()
+            if left_ms <= 0:
+                return
+            self._bell.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_ms / 1000):
+                    await self._bell.wait()
+
+    async def _connect_once(self) -> tuple[int, int, str]:
+        """Run one connection; return how long to wait after it, at least, and why it ended."""
         self._move(ConnectionState(Phase.CONNECTING, problem=self.state.problem))
         problem, permanent, least_ms = "", False, 0
         try:
@@ -266,7 +284,8 @@ class _Link:
             problem = str(exc)
             log.warning("syncing stopped: %s", exc)
         wait_ms = self._backoff.failed(self._now_ms(), permanent=permanent)
-        return max(wait_ms, least_ms), problem
+        wait_ms = max(wait_ms, least_ms)
+        return wait_ms, wait_ms if permanent else max(least_ms, NUDGED_MS), problem
 
     async def _run_exchange(self, exchange: Exchange, transport: Transport) -> None:
         """Feed one exchange until it ends; raises ``TransportError`` or what the store raises."""
@@ -332,6 +351,8 @@ class _Link:
 
     def _move(self, state: ConnectionState) -> None:
         if state != self.state:
+            if self.state.phase is Phase.CONNECTING and state.phase is not Phase.OFFLINE:
+                self._driver.ring()  # the network is there: a sign for the others as well
             self.state = state
             self._driver.moved(self._relay, state)
 
