@@ -89,7 +89,7 @@ def _swap_rooms(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyF
     match frame:
         case frames.Deliver(alias, _, envelopes) if len(told.rooms) > 1:
             other = next(each for each in sorted(told.rooms) if each != alias)
-            return [frames.Deliver(other, told.upto[other], envelopes)]
+            return [frames.Deliver(other, told.upto.get(other, 0), envelopes)]
     return None
 
 

@@ -251,8 +251,8 @@ class LyingRelay(SimRelay):
         if self.is_telling(Lie.ACK_UNSTORED, link):
             self.told[Lie.ACK_UNSTORED] += 1
             told = self._told[link]
-            after = told.upto[alias]
-            told.upto[alias] += count
+            after = told.upto.get(alias, 0)
+            told.upto[alias] = after + count
             told.shift[alias] += count
             items = [frames.AckItem(ItemStatus.STORED, after + 1 + n) for n in range(count)]
             link.send_down(frames.encode(frames.Ack(alias, number, items)))
