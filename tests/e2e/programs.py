@@ -19,7 +19,11 @@ import syncchat as library
 SECONDS_MAX = 25.0
 """How long anything may take on a busy machine; what is waited for takes well under a second."""
 
-COMMAND = [sys.executable, "-c", "from syncchat.apps.cli import main; main()"]
+_MAIN = "from syncchat.apps.cli import main; main()"
+COMMAND = [sys.executable, "-c", _MAIN]
+AT_TERMINAL = [sys.executable, "-c", f"import os; os.login_tty(0); {_MAIN}"]
+"""The same with standard input as the controlling terminal, so that ctrl-c makes a signal."""
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[()][A-Z0-9]|\x1b[=>]")
 
 
@@ -57,7 +61,7 @@ class Program:
     """
 
     def __init__(self, *arguments: str | Path, terminal: bool = False) -> None:
-        command = [*COMMAND, *map(str, arguments)]
+        command = [*(AT_TERMINAL if terminal else COMMAND), *map(str, arguments)]
         self._text = ""
         self._grown = threading.Condition()
         if terminal:
@@ -71,7 +75,6 @@ class Program:
                 stdin=slave,
                 stdout=slave,
                 stderr=slave,
-                start_new_session=True,
                 env=environment(),
             )
             os.close(slave)

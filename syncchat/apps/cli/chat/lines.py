@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -107,14 +108,30 @@ class TerminalLines:
             complete_while_typing=False,
         )
 
+        self._is_left = False
+        self._has_handler = False
+
     async def next(self) -> str | None:
+        if not self._has_handler and sys.platform != "win32":
+            self._has_handler = True
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
+        if self._is_left:
+            return None
         try:
-            return await self._session.prompt_async()
+            return await self._session.prompt_async(handle_sigint=not self._has_handler)
         except EOFError:
             return None
 
     def refresh(self) -> None:
         self._session.app.invalidate()
+
+    def _interrupted(self) -> None:
+        """Do what the key does where the terminal makes a signal of it: while it is printed to."""
+        app = self._session.app
+        if app.is_running:
+            app.key_processor.send_sigint()
+        else:
+            self._is_left = True
 
 
 @contextmanager
