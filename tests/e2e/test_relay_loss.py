@@ -18,6 +18,7 @@ from tests.e2e.support import all_online, assert_same, converged, running_relay,
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let peers refill others' chains soon."""
     monkeypatch.setattr(exchange, "REFILL_AFTER_MS", (100, 200))
+    monkeypatch.setattr(exchange, "SEAL_AFTER_LOSS_MS", 300)
 
 
 def copy_of_relay(data_dir: Path, copy: Path) -> None:
