@@ -19,6 +19,7 @@ from pathlib import Path
 from . import corpus
 
 _STATE = re.compile(r"#(\d+)\s+(INITED|DONE|NEW|REDUCE|pulse)\s+cov: (\d+) ft: (\d+)")
+_INSIDE = "--inside"
 _INPUT_BYTES_MAX = 4_096
 _SECONDS_PER_INPUT_MAX = 5
 _MEMORY_MB_MAX = 1_024
@@ -32,10 +33,9 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for what is learned")
     parser.add_argument("--seed", type=int, default=0, help="0 takes another each time")
     parser.add_argument("--write-seeds", action="store_true", help="make the seeds anew")
-    parser.add_argument("--inside", help=argparse.SUPPRESS)
-    arguments, rest = parser.parse_known_args()
-    if arguments.inside:
-        return _fuzz(arguments.inside, rest)
+    if sys.argv[1:2] == [_INSIDE]:
+        return _fuzz(sys.argv[2], sys.argv[3:])
+    arguments = parser.parse_args()
     if arguments.write_seeds:
         print("\n".join(f"{name}: written" for name in corpus.write_seeds()) or "nothing changed")
         return 0
@@ -59,7 +59,7 @@ def _run(target: str, seconds: int, seed: int, keep: Path | None) -> bool:
             each.mkdir(parents=True, exist_ok=True)
         for name, raw in corpus.load(target).items():
             (seeds / name).write_bytes(raw)
-        command = [sys.executable, "-m", "tests.fuzz", "--inside", target, str(folder), str(seeds)]
+        command = [sys.executable, "-m", "tests.fuzz", _INSIDE, target, str(folder), str(seeds)]
         command += [
             f"-max_total_time={seconds}",
             f"-max_len={_INPUT_BYTES_MAX}",
@@ -70,14 +70,17 @@ def _run(target: str, seconds: int, seed: int, keep: Path | None) -> bool:
         ]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         states = _STATE.findall(done.stderr)
-        first, last = (states[0], states[-1]) if states else (("0",) * 4, ("0",) * 4)
+        first, last = (states[0], states[-1]) if states else (("",) * 4, ("",) * 4)
+        if not states or "A corpus is not provided" in done.stderr:
+            print(f"{target}: the fuzzer did not take the seeds")
+            return False
         print(
             f"{target:<10} {int(last[0]):>10,} inputs  branches {first[2]} to {last[2]}  "
             f"features {first[3]} to {last[3]}  {'failed' if done.returncode else 'all held'}",
             flush=True,
         )
         if done.returncode:
-            print(done.stderr[-4_000:])
+            print(done.stdout[-2_000:])
         for path in sorted(crashes.iterdir()):
             print(f"{target}.txt: found-WHAT {path.read_bytes().hex()}")
         return done.returncode == 0
