@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,3 +53,14 @@ def test_target_takes_no_longer_than_its_bound_for_repeated_parts_of_a_seed(targ
                 start = time.process_time()
                 corpus.ALL[target](tried)
                 assert time.process_time() - start < SECONDS_MAX
+
+
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="needs the extra 'fuzz'")
+def test_coverage_guided_fuzzer_takes_the_seeds_and_runs() -> None:
+    command = [sys.executable, "-m", "tests.fuzz", "session", "--seconds", "1"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=50, cwd=root
+    )
+    assert done.returncode == 0, done.stdout
+    assert "all held" in done.stdout
