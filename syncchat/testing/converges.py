@@ -65,8 +65,10 @@ def assert_converges(
       ``repeats=False``.
 
     A change travels as a copy, as if it had been sent. What ``write``, ``merge`` or ``view``
-    raises counts as a failure, too. ``examples`` is how many histories are tried.
+    raises counts as a failure, too. ``examples`` is how many histories are tried; they are the
+    same on every run.
     """
+    __tracebackhide__ = True  # pytest shows the caller's line, and the history
     if not 2 <= replicas <= REPLICAS_MAX:
         raise ValueError(f"replicas must be 2 to {REPLICAS_MAX}")
     at = st.integers(0, replicas - 1)
@@ -80,6 +82,7 @@ def assert_converges(
         max_examples=examples,
         deadline=None,
         database=None,
+        derandomize=True,
         phases=(Phase.generate,),
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

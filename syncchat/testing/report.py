@@ -59,7 +59,7 @@ class ToldWorld(World):
         if not peer.is_running:
             return "does not run"
         room = peer.room
-        link = "connected" if peer.link is not None else "offline"
+        link = "connected" if peer.link is not None else "not connected"
         return (
             f"{link}, shows {room.count()} messages, {len(room.outbox())} changes to send, "
             f"digest {room.digest()[:8]}"
@@ -136,7 +136,7 @@ class ToldWorld(World):
         super().heal()
 
     def _tell_deed(self, peer: SimPeer, words: str, act: Callable[[], None]) -> None:
-        where = "" if peer.link is not None else ", offline"
+        where = "" if peer.link is not None else ", not connected"
         if peer.disk.is_full:
             where += ", but its disk is full"
         self.tell(f"{peer.name} {words}{where}")

@@ -1,0 +1,1 @@
+"""The convergence kit as a product: what users call, read and subclass."""
