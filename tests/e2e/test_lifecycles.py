@@ -12,7 +12,9 @@ import pytest
 import syncchat_relay
 
 import syncchat
-from syncchat.errors import ValidationError
+from syncchat.errors import DiskFull, ValidationError
+from syncchat.storage import lease
+from syncchat.storage.database import Database
 from tests.e2e.support import (
     Process,
     all_online,
@@ -156,13 +158,39 @@ async def test_full_disk_while_receiving_is_a_state_that_ends_with_free_space(
                 sent += [a.send(f"{n} " + "x" * 2_000).text for n in range(300)]
                 await until(lambda: "no space left" in bob.connections[relay.url])
                 assert 1 <= b.count() < 301
-                with pytest.raises(syncchat.errors.DiskFull):
+                with pytest.raises(DiskFull):
                     for _ in range(50):
                         b.send("y" * 5_000)
                         sent.append("y" * 5_000)
                 bob._db.execute("pragma max_page_count = 1000000")
                 await converged(a, b, messages=len(sent))
             assert_same([alice, bob], sent)
+
+
+async def test_lease_that_a_full_disk_cannot_renew_does_not_end_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncchat.driver.REST_MS", 300)
+    monkeypatch.setattr(lease, "RENEW_MS", 50)
+    renew, full = lease.renew, [False]
+
+    def renew_if_there_is_space(db: Database, holder: str, *, now_ms: int) -> None:
+        if full[0]:
+            raise DiskFull("no space left")
+        renew(db, holder, now_ms=now_ms)
+
+    monkeypatch.setattr(lease, "renew", renew_if_there_is_space)
+    async with syncchat_relay.serve() as relay:
+        with syncchat.open(tmp_path / "a.db", name="Alice") as alice:
+            room = alice.create_room("Team", relay=relay.url)
+            async with alice.online():
+                await room.synced()
+                full[0] = True
+                await until(lambda: alice.connections == {relay.url: "offline (no space left)"})
+                room.send("x")
+                full[0] = False
+                async with asyncio.timeout(20):
+                    await room.synced()
 
 
 RELAY_DIES = """

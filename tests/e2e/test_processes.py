@@ -93,9 +93,11 @@ async def test_process_that_was_stopped_and_wakes_does_not_write_beside_its_succ
                             sent.append(a.send(f"while it is stopped {n}").text)
                         await converged(a, b, messages=21)
                         stopped.signal(signal.SIGCONT)
-                        for n in range(20):
-                            sent.append(a.send(f"while it is awake {n}").text)
-                            await converged(a, b, messages=22 + n)
+                        # Written by a third, so that both notice it equally late.
+                        with syncchat.open(alice.path) as third:
+                            for n in range(20):
+                                sent.append(third.rooms()[0].send(f"while it is awake {n}").text)
+                                await converged(a, b, messages=22 + n)
                         await a.synced()
             assert stopped.error_text() == ""
             assert_same([alice, bob], sent)

@@ -102,6 +102,9 @@ async def test_synced_after_a_loss_means_that_the_own_messages_are_there_again(
         with running_relay(tmp_path / "two", port=relay.port, name="two"):
             async with alice.online():
                 await a.synced()
+                (own,) = alice._db.execute("select count(*) from envelope").fetchone()
+                with closing(sqlite3.connect(tmp_path / "two" / "relay.db")) as log:
+                    assert log.execute("select head from room").fetchone() == (own,)
             joined = late.join(a.invite())
             async with late.online():
                 await joined.synced()
