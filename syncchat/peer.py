@@ -84,7 +84,7 @@ class Peer:
         self._connect = connect
         self._driver: Driver | None = None
         self._bells: set[asyncio.Event] = set()
-        self._connection_events: list[deque[ConnectionChanged]] = []
+        self._connection_events: dict[asyncio.Event, deque[ConnectionChanged]] = {}
         local = rooms.load_local(db)
         if local is None:
             fallback = name or checked_name(Path(db.path).stem or "me")
@@ -309,9 +309,9 @@ class Peer:
 
     async def _events_after(self, seen: int) -> AsyncGenerator[Event, None]:
         connection: deque[ConnectionChanged] = deque(maxlen=_CONNECTION_EVENTS_MAX)
-        self._connection_events.append(connection)
         bell = asyncio.Event()
         self._bells.add(bell)
+        self._connection_events[bell] = connection
         try:
             while True:
                 while connection:
@@ -324,7 +324,7 @@ class Peer:
                 await _ring_or_time(bell)
         finally:
             self._bells.discard(bell)
-            self._connection_events.remove(connection)
+            del self._connection_events[bell]
 
     # Checks
 
@@ -371,7 +371,7 @@ class Peer:
             bell.set()
 
     def _state_changed(self, relay: str, state: ConnectionState) -> None:
-        for queue in self._connection_events:
+        for queue in self._connection_events.values():
             queue.append(ConnectionChanged(relay, state))
         self._wake()
 
