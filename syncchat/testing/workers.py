@@ -5,12 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 
 from .playing import Outcome, play
 from .schedule import Schedule
@@ -47,7 +47,7 @@ def play_all(schedules: Iterable[Schedule], *, jobs: int = 1) -> Generator[Outco
     waiting: deque[Future[list[Outcome]]] = deque()
     try:
         while True:
-            with _interrupts_ignored_by_children():
+            with _interrupts_held_back():
                 while len(waiting) < jobs * CHUNKS_AHEAD and (chunk := [*islice(rest, CHUNK)]):
                     waiting.append(pool.submit(_play_each, chunk))
             if not waiting:
@@ -67,13 +67,14 @@ def _ignore_interrupts() -> None:
 
 
 @contextmanager
-def _interrupts_ignored_by_children() -> Iterator[None]:
-    """Have processes that start now ignore ctrl-c from their first moment on."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held_back() -> Iterator[None]:
+    """Have processes that start now hear no ctrl-c from their first moment on; here it waits."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # or it would start now, and end the blocking
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -13,6 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SECONDS_MAX = 50
 
+QUICK = "-p no:cacheprovider -p no:asyncio -p no:timeout -p no:xdist"
+"""Plugins that a reader does not have, and that take a second to load."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -55,7 +58,7 @@ def _run(line: str, folder: Path) -> Ran | None:
         capture_output=True,
         text=True,
         timeout=SECONDS_MAX,
-        env={**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider", "COLUMNS": "100"},
+        env={**os.environ, "PYTEST_ADDOPTS": QUICK, "COLUMNS": "100"},
     )
     output = done.stdout + done.stderr
     assert (done.returncode != 0) == ("# fails" in line), f"{line}\n{output}"

@@ -162,8 +162,8 @@ def _played(plan: Plan, save: Path | None, *, as_json: bool) -> int:
         held += not outcome.failure
         advance()
 
-    with _progress(plan) as advance:
-        try:
+    try:
+        with _progress(plan) as advance:
             report = play_seeds(
                 _seeds(plan, clock, started),
                 peers=plan.peers,
@@ -172,9 +172,9 @@ def _played(plan: Plan, save: Path | None, *, as_json: bool) -> int:
                 played=played,
                 jobs=plan.jobs if plan.runs is None else min(plan.jobs, plan.runs),
             )
-        except KeyboardInterrupt:
-            say(f"interrupted: {held:,} schedules held, from seed {plan.seed} on")
-            raise
+    except KeyboardInterrupt:
+        say(f"interrupted: {held:,} schedules held, from seed {plan.seed} on")
+        raise
     seconds = clock.monotonic() - started
     found = _figures(plan, report, seconds)
     if not report.failures:
@@ -329,6 +329,8 @@ def _refuse_beside_replay(ctx: click.Context) -> None:
 def _progress(plan: Plan) -> Iterator[Callable[[], None]]:
     """Show a bar on a terminal while schedules are played; what is yielded moves it on."""
     if not sys.stderr.isatty():
+        many = f"{plan.minutes:g} minutes of" if plan.runs is None else f"{plan.runs:,}"
+        say(f"playing {many} schedules, {plan.jobs} at a time …")
         yield lambda: None
         return
     from rich.console import Console
