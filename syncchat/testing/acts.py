@@ -172,7 +172,7 @@ def _partition(world: World, peer: SimPeer, step: Step) -> None:
 
 
 def _garble(world: World, peer: SimPeer, step: Step) -> None:
-    world.garble(peer)
+    world.garble(peer, frames=1 + step.pick % 3)
 
 
 def _kill(world: World, peer: SimPeer, step: Step) -> None:
@@ -339,7 +339,7 @@ _WORDS = {
     "half open": "the connection of {peer} goes silent without breaking",
     "slow": "the connection of {peer} becomes slow",
     "partition": "{peer} can no longer reach the relay, or can again",
-    "garble": "a bit flips in the next frame of {peer}'s connection",
+    "garble": "a bit flips in each of the next frames of {peer}'s connection",
     "kill": "the process of {peer} is killed and started again",
     "crash at commit": "the process of {peer} will die at one of its next commits",
     "cut power": "the machine of {peer} loses its power and starts again",

@@ -127,19 +127,28 @@ class Judge:
         self._told[peer.name] = told._replace(change=change)
 
     def _check_place(self, peer: SimPeer) -> None:
-        """See that the cursor did not go back, and that what counts as sent is at the relay."""
+        """See that what counts as sent is at the relay."""
+        self.check_cursor(peer)
         world = self._world
-        room = _room(peer)
-        now = _Place(world.losses, room.incarnation, room.cursor)
-        before = self._places.pop(peer.name, None)
-        if not world.losses or self.is_up_to_date(peer):
-            self._places[peer.name] = now
+        if world.losses or world.was_garbled or type(world.relay) is not SimRelay:
+            return
+        if not world.relay_knows(peer):
+            raise Divergence(f"{peer.name} takes for sent what the relay does not have")
+
+    def check_cursor(self, peer: SimPeer) -> None:
+        """See that the cursor did not go back; cheap enough to look after every frame."""
+        world = self._world
         if world.was_garbled or type(world.relay) is not SimRelay:
             return  # a flipped bit can say that the relay has lost something
+        room = _room(peer)
+        now = _Place(world.losses, room.incarnation, room.cursor)
+        before = self._places.get(peer.name)
         if before is not None and before[:2] == now[:2] and now.cursor < before.cursor:
             raise Divergence(f"{peer.name} went from log {before.cursor} back to {now.cursor}")
-        if not world.losses and not world.relay_knows(peer):
-            raise Divergence(f"{peer.name} takes for sent what the relay does not have")
+        if not world.losses or self.is_up_to_date(peer):
+            self._places[peer.name] = now
+        else:
+            self._places.pop(peer.name, None)
 
     # When all has settled
 
@@ -186,7 +195,8 @@ class Judge:
 
     def check_erasure(self, peer: SimPeer) -> None:
         """See that what a person deleted is gone from the own journal, not only from the view."""
-        gone = {message.id for message in self._world.shown(peer) if message.deleted}
+        shown = self._world.shown(peer)
+        gone = {message.id for message in shown if message.deleted and message.mine}
         room = _room(peer)
         db = peer.peer._db
         own = chains.find_chain(db, room.id, peer.peer.device)
@@ -196,7 +206,8 @@ class Judge:
         for number in chains.volume_numbers(db, own.id):
             content = Volume(number, read_volume(db, volumes, room, own, number)).content()
             for root, key in content:
-                if root is Root.MESSAGES and key + own.device in gone:
+                message = key + own.device if root is Root.MESSAGES else key
+                if root in (Root.MESSAGES, Root.EDITS) and message in gone:
                     raise Divergence(f"{peer.name} keeps the text of a deleted message")
 
     def _check_same(

@@ -45,6 +45,8 @@ class SimPeer:
         self.wants_online = False
         self.can_reach_relay = True
         self.is_lost = False
+        self.watch: Callable[[SimPeer], None] | None = None
+        """Is called after everything that a connection brought."""
         self.crashes = 0
         self.problems: list[str] = []
         """Why connections ended, in order."""
@@ -241,6 +243,8 @@ class SimPeer:
             self._hang_up(abruptly=True)
             self._reconnect()
             return
+        if self.watch is not None:
+            self.watch(self)
         for raw in exchange.outgoing():
             link.send_up(raw)
         if exchange.has_connected:

@@ -73,6 +73,8 @@ class World:
         self.has_forgotten = False
         """Whether a disk went back in time."""
         self._judge = Judge(self)
+        for peer in self.peers:
+            peer.watch = self._judge.check_cursor
         self._forged: set[tuple[str, str]] = set()
         self._backups: dict[str, list[tuple[int, int]]] = {}
         self._restored: set[str] = set()
@@ -196,6 +198,7 @@ class World:
         """Have somebody new join the room, with nothing of its history yet."""
         peer = SimPeer(f"peer{len(self.peers)}", self.loop, self.random, self.relay)
         peer.peer.join(self._link)
+        peer.watch = self._judge.check_cursor
         self.peers.append(peer)
         self.names[peer.peer.device] = peer.name
         peer.go_online()
@@ -208,10 +211,10 @@ class World:
         self.oracle.lost(peer.name)
         self._restored.discard(peer.name)
 
-    def garble(self, peer: SimPeer) -> None:
-        """Flip a bit in the next frame on a peer's connection."""
+    def garble(self, peer: SimPeer, *, frames: int = 1) -> None:
+        """Flip a bit in the next frame, or several, on a peer's connection."""
         if peer.link is not None:
-            peer.link.garble += 1
+            peer.link.garble += frames
             self.was_garbled = True
 
     def back_up(self, peer: SimPeer) -> None:

@@ -45,6 +45,11 @@ _SAME_MOMENT = Schedule(
 )
 """Three peers that are offline give the room a title in the same millisecond."""
 
+_NO_FINGERPRINT = Edit(
+    opening.compare, "counted if fact.at_cursor == fingerprint else 0", "min(counted, fact.head)"
+)
+"""Where a cursor jumps, the fingerprint of the log shows it, and the log is read anew."""
+
 MUTANTS: tuple[Mutant, ...] = (
     # How a well-known store loses data
     _mutant(
@@ -241,13 +246,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _mutant(
         "quarantine moves the cursor",
-        "What was damaged on its way is never asked for again.",
+        "What was damaged on its way is never asked for again, and logs are not compared.",
         Edit(Receiver.apply, "if batch.is_doubtful:", "if False:"),
-    ),
-    _mutant(
-        "waiting envelopes stay waiting",
-        "An envelope set aside for a gap is not taken up when the gap closes.",
-        Edit(_Batch._take_waiting, "if found is None:", "if True:"),
+        _NO_FINGERPRINT,
     ),
     # Folding
     _mutant(
@@ -413,7 +414,8 @@ MUTANTS: tuple[Mutant, ...] = (
             "connection.pushes_in_flight += 1\n",
             "connection.pushes_in_flight += 1\n"
             "    seqs = range(room.head + 1, room.head + 1 + len(envelopes))\n"
-            "    self._send(connection, ack(push, [Outcome(ItemStatus.STORED, s) for s in seqs]))\n",
+            "    stored = [Outcome(ItemStatus.STORED, seq) for seq in seqs]\n"
+            "    self._send(connection, ack(push, stored))\n",
         ),
         Edit(fanout._for_pusher, "connection.unsent_bytes += len(data)", "pass"),
         Edit(fanout._for_pusher, "sends.append(Send((connection.conn,), data))", "pass"),
@@ -445,10 +447,6 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "cursor trusted after a rollback",
         "The fingerprint at a cursor is not compared.",
-        Edit(
-            opening.compare,
-            "counted if fact.at_cursor == fingerprint else 0",
-            "min(counted, fact.head)",
-        ),
+        _NO_FINGERPRINT,
     ),
 )

@@ -71,10 +71,16 @@ class Verdict:
     failure: str
     schedules: int
 
+    @property
+    def is_caught(self) -> bool:
+        """Tell whether a schedule failed."""
+        return bool(self.failure)
+
     def __str__(self) -> str:
-        how = f"{self.caught_by} at schedule {self.schedules}: {self.failure.splitlines()[0][:90]}"
-        if not self.caught_by:
-            how = f"SURVIVED {self.schedules} schedules"
+        how = f"SURVIVED {self.schedules} schedules"
+        if self.is_caught:
+            first, *_ = self.failure.splitlines()
+            how = f"{self.caught_by} at schedule {self.schedules}: {first[:90]}"
         return f"{self.mutant.name:<42} {how}"
 
 

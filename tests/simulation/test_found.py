@@ -81,7 +81,7 @@ def test_view_folded_anew_does_not_tell_old_messages_as_new() -> None:
 
 def test_view_folded_anew_does_not_set_back_the_state_of_a_deleted_message() -> None:
     with World(seed=1, peers=2) as world:
-        alice, bob = world.peers
+        alice, _ = world.peers
         world.write(alice, "soon gone")
         world.run(seconds=3)
         world.delete(alice, world.shown(alice)[0])
