@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,6 +60,8 @@ def test_demo_tells_how_to_go_on_with_files_that_are_there(tmp_path: Path) -> No
     assert [path for path in named if path.name == "relay"]
     assert all(path.exists() for path in named[:-1])
     assert len(list(named[0].parent.glob("*.db"))) == 2
+    command = words[words.index("chat") - 1]  # works as printed, on PATH or not
+    assert shutil.which(command), command
 
 
 def test_demo_keeps_nothing_when_told_so(tmp_path: Path) -> None:

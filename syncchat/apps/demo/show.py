@@ -206,14 +206,23 @@ def _print_table(played: Played, checks: list[Check], bytes_at_rest: int) -> Non
 
 
 def _how_to_go_on(played: Played, folder: Path) -> str:
+    command = _command()
     relay = shlex.join(
-        ["syncchat", "relay", "--data-dir", str(played.relay_dir), "--port", str(played.relay_port)]
+        [command, "relay", "--data-dir", str(played.relay_dir), "--port", str(played.relay_port)]
     )
     chats = [
-        shlex.join(["syncchat", "chat", TITLE, "--db", str(path)]) for path in played.databases[:2]
+        shlex.join([command, "chat", TITLE, "--db", str(path)]) for path in played.databases[:2]
     ]
     return (
         f"\nTo go on by hand, start the relay again and chat in two terminals:\n\n"
         f"  {relay} &\n  {chats[0]}\n\n  {chats[1]}\n\n"
         f"The files are in {folder}; delete it when you have seen enough."
     )
+
+
+def _command() -> str:
+    """Return how this person calls syncchat: by name, or by path where it is not on PATH."""
+    if shutil.which("syncchat"):
+        return "syncchat"
+    beside = Path(sys.executable).with_name("syncchat")
+    return str(beside) if beside.exists() else "syncchat"
