@@ -28,8 +28,11 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def take(db: Database, holder: str, *, now_ms: int) -> bool:
-    """Take the lease if it is free, lapsed, or of a process that has ended; tell whether."""
+def take(db: Database, holder: str, *, now_ms: int, process: str | None = None) -> bool:
+    """Take the lease if it is free, lapsed, or of a process that has ended; tell whether.
+
+    ``process`` stands for this process's name, where that must not depend on the machine.
+    """
     with db.atomic(durable=False):
         row = db.row("select holder, process, renewed_ms from lease")
         if row is not None and row[0] != holder:
@@ -40,7 +43,7 @@ def take(db: Database, holder: str, *, now_ms: int) -> bool:
             "insert into lease (id, holder, process, renewed_ms, states) values (1, ?, ?, ?, '{}') "
             "on conflict do update set holder = excluded.holder, process = excluded.process, "
             "renewed_ms = excluded.renewed_ms, states = excluded.states",
-            (holder, process_name(), now_ms),
+            (holder, process or process_name(), now_ms),
         )
     return True
 

@@ -139,7 +139,7 @@ def _rebuild(world: World, peer: SimPeer, step: Step) -> None:
 
 
 def _newcomer(world: World, peer: SimPeer, step: Step) -> None:
-    if len(world.peers) <= step.pick % 8:
+    if not world.has_newcomer:
         world.add_peer()
 
 
@@ -333,7 +333,7 @@ _WORDS = {
     "retitle": "{peer} gives the room the title “title {pick}”",
     "wait": "time passes",
     "rebuild": "{peer} folds its view anew",
-    "newcomer": "somebody new joins, if few have",
+    "newcomer": "somebody new joins, unless somebody has",
     "toggle online": "{peer} goes offline, or online again",
     "cut": "the connection of {peer} breaks",
     "half open": "the connection of {peer} goes silent without breaking",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class SimDisk:
     crash_in: int | None = None
     crash_committed: bool = False
     commits: int = 0
+    note: Callable[[bytes], None] | None = None
+    """Is told of every image, for a run's fingerprint."""
 
     def latest(self) -> bytes:
         """Return what a restarted process finds."""
@@ -54,6 +57,8 @@ class SimDisk:
 
     def keep(self, image: bytes, *, durable: bool) -> None:
         """Take the image that a commit left."""
+        if self.note is not None:
+            self.note(image)
         if durable:
             self.durable, self.unsynced = image, []
         else:
@@ -102,6 +107,8 @@ def _empty_image() -> bytes:
             return conn
 
         def image(self) -> bytes:
+            # When the migrations were applied is the only wall time in a new database.
+            self._conn.execute("update _sqlite_migrations set applied_at = ''")
             return self._conn.serialize()
 
     blank = Blank(Path("blank"))

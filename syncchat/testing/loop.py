@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections.abc import Callable
 
@@ -15,8 +16,18 @@ class Loop:
     def __init__(self) -> None:
         self.now_ms = 0
         self.events = 0
+        self._seen = hashlib.blake2b(digest_size=16)
         self._count = 0
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
+
+    def note(self, what: str, data: bytes) -> None:
+        """Let the run's fingerprint count something that happened now."""
+        self._seen.update(f"{self.now_ms} {what} {len(data)} ".encode())
+        self._seen.update(data)
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that was noted; equal runs have equal ones."""
+        return self._seen.hexdigest()
 
     def at(self, time_ms: int, callback: Callable[[], None]) -> None:
         """Have ``callback`` run at a time, at once if that has passed."""

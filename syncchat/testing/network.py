@@ -72,13 +72,14 @@ class SimLink:
         self._loop.at(self._down_free_ms, self.cut)
 
     def _send(self, raw: bytes, free_ms: int, deliver: Callable[[SimLink, bytes], None]) -> int:
+        is_up = deliver is self._to_relay
+        self._loop.note("up" if is_up else "down", raw)
         if not self.is_open or self.is_half_open:
             return free_ms
         if self.garble:
             self.garble -= 1
             raw = self._garbled(raw)
         at_ms = max(free_ms, self._loop.now_ms + self._delay())
-        is_up = deliver is self._to_relay
 
         def arrive() -> None:
             if self.is_half_open or (not self.is_open and not (is_up and self._survives())):

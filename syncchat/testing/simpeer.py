@@ -189,10 +189,10 @@ class SimPeer:
             return
         try:
             holder = f"{self.name}-{self._life}"
-            taken = lease.take(self.peer._db, holder, now_ms=self.clock.now_ms())
+            taken = lease.take(self.peer._db, holder, now_ms=self.clock.now_ms(), process=self.name)
             if not taken:
                 self.peer._db.execute("delete from lease")
-                lease.take(self.peer._db, holder, now_ms=self.clock.now_ms())
+                lease.take(self.peer._db, holder, now_ms=self.clock.now_ms(), process=self.name)
             self._exchange = Exchange(
                 self.peer._db,
                 self.peer._keys,

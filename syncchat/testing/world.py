@@ -69,7 +69,7 @@ class World:
         for other in self.peers[1:]:
             other.peer.join(self._link)
             self.names[other.peer.device] = other.name
-        self.was_garbled = False
+        self.was_garbled = self.has_newcomer = False
         self.has_forgotten = False
         """Whether a disk went back in time."""
         self._judge = Judge(self)
@@ -199,6 +199,7 @@ class World:
         peer = SimPeer(f"peer{len(self.peers)}", self.loop, self.random, self.relay)
         peer.peer.join(self._link)
         peer.watch = self._judge.check_cursor
+        self.has_newcomer = True
         self.peers.append(peer)
         self.names[peer.peer.device] = peer.name
         peer.go_online()
