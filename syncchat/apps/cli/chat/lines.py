@@ -109,29 +109,29 @@ class TerminalLines:
         )
 
         self._is_left = False
-        self._has_handler = False
 
     async def next(self) -> str | None:
-        if not self._has_handler and sys.platform != "win32":
-            self._has_handler = True
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
+        self._heed_interrupts()
         if self._is_left:
             return None
         try:
-            return await self._session.prompt_async(handle_sigint=not self._has_handler)
+            return await self._session.prompt_async()
         except EOFError:
             return None
+        finally:
+            self._heed_interrupts()  # the editor has its own handler, and takes it along
 
     def refresh(self) -> None:
         self._session.app.invalidate()
 
-    def _interrupted(self) -> None:
-        """Do what the key does where the terminal makes a signal of it: while it is printed to."""
-        app = self._session.app
-        if app.is_running:
-            app.key_processor.send_sigint()
-        else:
-            self._is_left = True
+    def _heed_interrupts(self) -> None:
+        """Leave on ctrl-c between two lines, where the terminal makes a signal of it."""
+        if sys.platform != "win32":
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGINT, self._leave)
+
+    def _leave(self) -> None:
+        self._is_left = True
 
 
 @contextmanager
