@@ -167,7 +167,7 @@ def test_interrupt_tells_what_held_so_far(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others on Windows")
 def test_interrupt_ends_all_workers_quietly() -> None:
     with subprocess.Popen(
-        [*COMMAND, "--minutes", "5", "--jobs", "2"],
+        [*COMMAND, "--minutes", "5", "--jobs", "2", "--peers", "2", "--steps", "3"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -175,12 +175,13 @@ def test_interrupt_ends_all_workers_quietly() -> None:
     ) as running:
         assert running.stderr is not None
         assert "playing 5 minutes of schedules, 2 at a time" in running.stderr.readline()
+        assert running.stderr.readline() == "100 schedules played\n"
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does
         out, words = running.communicate(timeout=50)
     assert running.returncode == 130
     assert out == ""
     assert "Traceback" not in words
-    assert "interrupted" in words
+    assert re.search(r"interrupted: [1-9]\d+ schedules held", words)
 
 
 @pytest.mark.timeout(180)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 RUNS = 200
 """Schedules that are played unless told otherwise: half a minute on two cores."""
 
+TELL_EVERY = 100
+"""After how many schedules it is told, where there is no terminal, how far it is."""
+
 TRACE_LINES = 6
 """How much of an unexpected error's traceback is shown."""
 
@@ -331,7 +334,14 @@ def _progress(plan: Plan) -> Iterator[Callable[[], None]]:
     if not sys.stderr.isatty():
         many = f"{plan.minutes:g} minutes of" if plan.runs is None else f"{plan.runs:,}"
         say(f"playing {many} schedules, {plan.jobs} at a time …")
-        yield lambda: None
+        played = count(1)
+
+        def tell() -> None:
+            number = next(played)
+            if number % TELL_EVERY == 0:
+                say(f"{number:,} schedules played")
+
+        yield tell
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

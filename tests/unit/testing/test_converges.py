@@ -79,23 +79,23 @@ class Journal:
 
 
 class Sharing:
-    """Converges only if replicas share one object, which no network gives them."""
+    """Converges only if replicas hold one list together, which no network gives them."""
 
     def __init__(self, name: str) -> None:
-        self.seen: list[list[int]] = []
+        self.name = name
+        self.lists: dict[str, list[int]] = {}
 
-    def write(self, op: int) -> list[int]:
-        change = [op]
-        self.seen.append(change)
-        return change
+    def write(self, op: int) -> tuple[str, list[int]]:
+        own = self.lists.setdefault(self.name, [])
+        own.append(op)
+        return self.name, own
 
-    def merge(self, change: list[int]) -> None:
-        change.append(99)
-        if change not in self.seen:
-            self.seen.append(change)
+    def merge(self, change: tuple[str, list[int]]) -> None:
+        writer, ops = change
+        self.lists[writer] = ops
 
-    def view(self) -> list[list[int]]:
-        return sorted(self.seen)
+    def view(self) -> dict[str, list[int]]:
+        return self.lists
 
 
 class Falling(AddingCounter):
