@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from . import checks
 from .core.clock import ms_of
 from .core.values import (
     NAME_CHARS_MAX,
@@ -20,7 +20,6 @@ from .core.values import (
     encode_value,
     is_label,
 )
-from .driver import Driver, first_of
 from .errors import ValidationError
 from .events import (
     ConnectionChanged,
@@ -39,10 +38,12 @@ from .storage.database import Database
 from .storage.outbox import Op
 from .storage.rooms import RoomRow
 from .transport.base import Connect, host_of
-from .transport.websocket import connect_websocket
 from .trust.keys import SEED_BYTES, DeviceKeys
 from .trust.seal import ROOM_KEY_BYTES
 from .wire.invite import decode_invite
+
+if TYPE_CHECKING:
+    from .driver import Driver
 
 _WATCH_SECONDS = 0.05
 _CONNECTION_EVENTS_MAX = 100
@@ -54,7 +55,7 @@ def open_peer(
     name: str | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
-    connect: Connect = connect_websocket,
+    connect: Connect | None = None,
 ) -> Peer:
     """Open a peer's database, creating it and the device's keys at first use.
 
@@ -76,7 +77,7 @@ class Peer:
     """Is an open database; use it as a context manager."""
 
     def __init__(
-        self, db: Database, name: str | None, clock: Clock, random: Random, connect: Connect
+        self, db: Database, name: str | None, clock: Clock, random: Random, connect: Connect | None
     ) -> None:
         self._db = db
         self._clock = clock
@@ -222,12 +223,16 @@ class Peer:
         """
         if self._driver is not None:
             raise ValidationError("this peer is online already")
+        # Loaded only here: a program that writes a message and ends needs no network code.
+        from .driver import Driver, first_of
+        from .transport.websocket import connect_websocket
+
         driver = self._driver = Driver(
             self._db,
             self._keys,
             clock=self._clock,
             random=self._random,
-            connect=self._connect,
+            connect=self._connect or connect_websocket,
             changed=self._wake,
             state_changed=self._state_changed,
         )
@@ -334,14 +339,20 @@ class Peer:
         Recounts digests and unread counts, verifies every chain's signatures, and compares what
         the journals hold with what the CRDT library makes of the same updates.
         """
+        from . import checks
+
         return checks.faults(self._db, self._keys.device)
 
     def recount(self) -> list[str]:
         """Return what counts and digests are off, in words: the quick part of ``check``."""
+        from . import checks
+
         return checks.miscounts(self._db, self._keys.device)
 
     def rebuild(self) -> None:
         """Fold every room's view anew from its stored envelopes and the outbox."""
+        from . import checks
+
         checks.rebuild(self._db, self._keys.device, now_ms=self.now_ms())
 
     # Inside

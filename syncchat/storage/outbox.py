@@ -7,12 +7,15 @@ to or deleted before it was sealed leaves here in its final form only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..core import clock
-from ..core.journal import Entry
 from ..core.values import ABOUT_MESSAGES, Root
 from ..ids import MESSAGE_CHARS, DeviceId, Stamp, message_id
 from .database import Database
+
+if TYPE_CHECKING:
+    from ..core.journal import Entry  # which loads the CRDT library
 
 
 @dataclass(frozen=True, slots=True)

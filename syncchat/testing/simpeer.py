@@ -16,7 +16,6 @@ from ..room import Room
 from ..storage import lease
 from ..sync.backoff import Backoff
 from ..sync.events import Dead, Refused
-from ..transport.websocket import connect_websocket
 from .disk import SimCrash, SimDatabase, SimDisk
 from .loop import Loop
 from .network import SimLink
@@ -94,7 +93,7 @@ class SimPeer:
         while True:
             db = SimDatabase(self.disk, f"simulated/{self.name}.db")
             try:
-                self._peer = Peer(db, None, self.clock, self._random, connect_websocket)
+                self._peer = Peer(db, None, self.clock, self._random, None)
                 break
             except SimCrash:
                 self.crashes += 1

@@ -36,6 +36,17 @@ def test_wire_format_loads_neither_the_crdt_nor_the_network() -> None:
     assert own <= {"errors", "ids", "wire"}
 
 
+def test_writing_a_message_loads_neither_the_crdt_nor_the_network() -> None:
+    write = (
+        "import syncchat\n"
+        "with syncchat.open(':memory:', name='Alice') as peer:\n"
+        "    peer.create_room('Team').send('hello')"
+    )
+    loaded = _loaded_by(write)
+    assert "syncchat.room" in loaded
+    assert not loaded & {"websockets", "pycrdt", "syncchat.driver", "syncchat_relay"}
+
+
 def test_package_loads_nothing_until_a_name_is_used() -> None:
     loaded = _loaded_by("import syncchat")
     assert not {name for name in loaded if name.startswith("syncchat.")}
