@@ -337,18 +337,24 @@ class World:
     def is_settled(self) -> bool:
         """Tell whether all outboxes are empty, all peers caught up, and all digests equal.
 
-        And whether an honest relay has got back what it had lost.
+        And whether an honest relay has got back what it had lost, and everyone has all of its
+        log: who has not noticed yet that a connection is dead only believes to be up to date.
         """
         digests = set()
         for peer in self.living:
             exchange = peer.exchange
             if exchange is None or not exchange.is_live(peer.room.id) or peer.room.outbox():
                 return False
-            row = rooms.all_rooms(peer.peer._db)[0]
-            if type(self.relay) is SimRelay and rooms.owes_refill(peer.peer._db, row.id):
+            if type(self.relay) is SimRelay and not self._is_even(peer):
                 return False
             digests.add(peer.room.digest())
         return len(digests) == 1
+
+    def _is_even(self, peer: SimPeer) -> bool:
+        """Tell whether neither a peer nor the relay lacks what the other has."""
+        row = rooms.all_rooms(peer.peer._db)[0]
+        is_read = row.cursor == self.relay.log.head(self.room_id).seq
+        return is_read and not rooms.owes_refill(peer.peer._db, row.id)
 
     def check(self, *, deep: bool = False) -> None:
         """Raise ``Divergence`` unless every peer shows what everyone wrote.
