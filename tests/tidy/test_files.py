@@ -76,7 +76,7 @@ def test_forbidden_patterns_find_what_they_forbid() -> None:
     }
     for what, sample in samples.items():
         assert FORBIDDEN[what].search(sample), what
-    for fine in ("docs/home/x", "https://example.org/home/x", "~/work/x", "tmp_path / 'x'"):
+    for fine in ("docs/home/x", "https://example.org/home/x", "~/code/x", "tmp_path / 'x'"):
         assert not any(pattern.search(fine) for pattern in FORBIDDEN.values()), fine
 
 
