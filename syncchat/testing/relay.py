@@ -33,6 +33,7 @@ URL = f"ws://{HOST}"
 FLUSH_MS = 3
 TICK_MS = 500
 DRAIN_MS = 5
+"""How long a frame is on its way out of the relay; longer on a slow connection."""
 
 
 class SimRelay:
@@ -160,7 +161,7 @@ class SimRelay:
                 continue
             for frame in self.lie(link, raw):
                 link.send_down(frame)
-            self._later(DRAIN_MS, lambda conn=conn: self._drained(conn, len(raw)))
+            self._later(DRAIN_MS + link.delay_ms, lambda conn=conn: self._drained(conn, len(raw)))
 
     def _drained(self, conn: int, size: int) -> None:
         if self._hub is not None:

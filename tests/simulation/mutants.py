@@ -6,6 +6,8 @@ does not reload, a tail lost after a checkpoint, and a clock step that hides row
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from syncchat_relay import fanout, opening
 from syncchat_relay.hub import Hub
 from syncchat_relay.log import judge
@@ -22,28 +24,18 @@ from syncchat.storage import chains, history, outbox, rooms
 from syncchat.storage.view import ViewBatch
 from syncchat.sync.backoff import Backoff
 from syncchat.sync.session import Session
-from syncchat.testing import Schedule, Step
 from syncchat.trust import chain as links
 from syncchat.trust import seal
 
+from . import scenarios
 from .seeding import Edit, Mutant
 
 
-def _mutant(name: str, says: str, *edits: Edit, schedule: Schedule | None = None) -> Mutant:
-    return Mutant(name, says, edits, schedule)
+def _mutant(
+    name: str, says: str, *edits: Edit, scenario: Callable[[], object] | None = None
+) -> Mutant:
+    return Mutant(name, says, edits, scenario)
 
-
-_SAME_MOMENT = Schedule(
-    1,
-    3,
-    (
-        Step("wait", 0, 1, 999),
-        *(Step("toggle online", peer, 1, 0) for peer in range(3)),
-        *(Step("retitle", peer, peer, 0) for peer in range(3)),
-        *(Step("toggle online", peer, 1, 1) for peer in (2, 0, 1)),
-    ),
-)
-"""Three peers that are offline give the room a title in the same millisecond."""
 
 _NO_FINGERPRINT = Edit(
     opening.compare, "counted if fact.at_cursor == fingerprint else 0", "min(counted, fact.head)"
@@ -149,11 +141,16 @@ MUTANTS: tuple[Mutant, ...] = (
         "restored ops keep their stamps",
         "What an old backup holds unsent is not put after what was sent since.",
         Edit(OwnChain.follow, "pending[0].at > last_stamp", "pending"),
+        scenario=scenarios.old_ops_in_a_backup,
     ),
     _mutant(
         "restored device writes at once",
-        "A device that is behind its own chain goes on writing where it stands.",
-        Edit(Exchange._pump_room, "or progress.is_behind_itself ", ""),
+        "A device does not wait for what it wrote in a former life, and writes a second history.",
+        Edit(
+            Exchange._pump_room,
+            "not progress.is_live or progress.is_behind_itself",
+            "not progress.is_open",
+        ),
     ),
     _mutant(
         "edit outlives the deletion",
@@ -265,7 +262,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "equal stamps collide",
         "Entries of one moment are not told apart by device.",
         Edit(fold._rank, "mark.at, mark.device", "mark.at, ''"),
-        schedule=_SAME_MOMENT,
+        scenario=scenarios.titles_of_one_moment,
     ),
     _mutant(
         "foreign edit accepted",
@@ -350,11 +347,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "ack moves the cursor over others",
         "The seq of an Ack becomes the cursor, whatever stands before it.",
         Edit(Acks._moved_cursor, " or seq != at + 1", ""),
+        scenario=scenarios.ack_to_a_slow_receiver,
     ),
     _mutant(
         "delivered counted in another log",
         "Places in a log that is gone count as places in the new one.",
         Edit(chains.forget_relay_seqs, "where relay_seq is not null", "where false"),
+        scenario=scenarios.wiped_before_delivery,
     ),
     _mutant(
         "applied never told",

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
-from syncchat.testing import Schedule, random_schedule
-from syncchat.testing.playing import Outcome, play
+from syncchat.testing import random_schedule
+from syncchat.testing.playing import play
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ class Edit:
 class Mutant:
     """Is a seeded defect: ``says`` tells what goes wrong, ``edits`` how.
 
-    ``schedule`` is one written for a defect that random ones rarely meet.
+    ``scenario`` is one written for a defect that random schedules rarely meet; it raises
+    ``Divergence``, and is tried first.
     """
 
     name: str
     says: str
     edits: tuple[Edit, ...]
-    schedule: Schedule | None = None
+    scenario: Callable[[], object] | None = None
 
     @contextmanager
     def seeded(self) -> Iterator[None]:
@@ -80,15 +81,20 @@ class Verdict:
         how = f"SURVIVED {self.schedules} schedules"
         if self.is_caught:
             first, *_ = self.failure.splitlines()
-            how = f"{self.caught_by} at schedule {self.schedules}: {first[:90]}"
+            how = f"{self.caught_by}, after {self.schedules} schedules: {first[:90]}"
         return f"{self.mutant.name:<42} {how}"
 
 
 def hunt(mutant: Mutant, *, schedules_max: int, peers: int = 5, steps: int = 60) -> Verdict:
     """Play schedules with a defect until one fails."""
     with mutant.seeded():
+        if mutant.scenario is not None:
+            try:
+                mutant.scenario()
+            except AssertionError as exc:
+                return Verdict(mutant, "its own scenario", str(exc), 0)
         for number in range(schedules_max):
-            outcome = _played(mutant, number, peers, steps)
+            outcome = play(random_schedule(number, peers=peers, steps=steps))
             if outcome.failure:
                 return Verdict(mutant, outcome.caught_by, outcome.failure, number + 1)
     return Verdict(mutant, "", "", schedules_max)
@@ -114,9 +120,3 @@ def _changed(function: FunctionType, edits: Sequence[Edit]) -> CodeType:
     changed = scope[definition.name]
     assert isinstance(changed, FunctionType)
     return changed.__code__
-
-
-def _played(mutant: Mutant, number: int, peers: int, steps: int) -> Outcome:
-    if mutant.schedule is not None and number == 0:
-        return play(mutant.schedule)
-    return play(random_schedule(number, peers=peers, steps=steps))

@@ -40,6 +40,15 @@ def test_mutant_fits_the_source(mutant: Mutant) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "mutant", [m for m in MUTANTS if m.scenario is not None], ids=lambda mutant: mutant.name
+)
+def test_scenario_passes_without_the_defect_and_fails_with_it(mutant: Mutant) -> None:
+    assert mutant.scenario is not None
+    mutant.scenario()
+    assert hunt(mutant, schedules_max=0).is_caught
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_mutant_is_caught(name: str) -> None:

@@ -1,0 +1,84 @@
+"""Scenarios for seeded defects that random schedules rarely meet; without a defect they pass."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from syncchat.testing import Divergence, Schedule, SimRelay, Step, World
+from syncchat.testing.playing import play
+
+
+def titles_of_one_moment() -> None:
+    """Three peers that are offline give the room a title in the same millisecond."""
+    _play(
+        Step("wait", 0, 1, 999),
+        *(Step("toggle online", peer, 1, 0) for peer in range(3)),
+        *(Step("retitle", peer, peer, 0) for peer in range(3)),
+        *(Step("toggle online", peer, 1, 1) for peer in (2, 0, 1)),
+    )
+
+
+def old_ops_in_a_backup() -> None:
+    """A backup holds unsent what was taken back, and then followed by what was sent."""
+    _play(
+        Step("wait", 0, 1, 999),
+        Step("toggle online", 0, 1, 6),
+        Step("write", 0, 1, 6),
+        Step("back up", 0, 1, 6),
+        Step("delete", 0, 0, 6),
+        Step("write", 0, 2, 6),
+        Step("toggle online", 0, 1, 6),
+        Step("wait", 0, 1, 999),
+        Step("restore", 0, 1, 6),
+    )
+
+
+def wiped_before_delivery() -> None:
+    """The relay loses what nobody had fetched, and the others fill its new log meanwhile."""
+    with World(seed=1, peers=3) as world:
+        alice, bob, carol = world.peers
+        world.run(seconds=3)
+        bob.go_offline()
+        carol.go_offline()
+        world.run(seconds=1)
+        world.write(alice, "only alice and the relay have it")
+        world.run(seconds=2)
+        alice.go_offline()
+        world.run(seconds=1)
+        world.lose_relay(world.relay.wipe)
+        bob.go_online()
+        carol.go_online()
+        for _ in range(20):
+            world.write(bob, "in the new log")
+            world.run(seconds=1)
+        for other in (bob, carol):
+            assert other.link is not None
+            other.link.delay_ms = 3_000
+        alice.go_online()
+        for _ in range(400):
+            world.run(seconds=0.005)
+            world.check_safety(alice)
+        world.heal()
+        world.check(deep=True)
+
+
+def ack_to_a_slow_receiver() -> None:
+    """Somebody who has fallen behind is told of an own envelope before those in front of it."""
+    limits = {"unsent_bytes_max": 100, "unsent_bytes_low": 50}
+    with mock.patch.object(SimRelay, "limits", limits), World(seed=1, peers=3) as world:
+        world.run(seconds=2)
+        slow, *others = world.peers
+        assert slow.link is not None
+        slow.link.delay_ms = 300
+        for _ in range(12):
+            for peer in (*others, slow):
+                world.write(peer, "all at once")
+            world.run(seconds=0.2)
+        world.heal()
+        world.check(deep=True)
+
+
+def _play(*steps: Step) -> None:
+    outcome = play(Schedule(1, 3, steps))
+    if outcome.failure:
+        raise Divergence(outcome.failure)
