@@ -93,13 +93,14 @@ def test_tail_follows_others_and_ends_with_130_on_interrupt(
         tail.wait_for('"before"')
         syncchat("send", "Team", "from Alice", "--wait", str(SECONDS_MAX), "--db", alice)
         tail.wait_for('"from Alice"')
-        syncchat("send", "Team", "from a second process of Bob", "--db", bob)
+        second = "from a second process of Bob"  # goes out with the tail, which holds the lease
+        syncchat("send", "Team", second, "--wait", str(SECONDS_MAX), "--db", bob)
         tail.wait_for('"from a second process of Bob"')
         tail.signal(signal.SIGINT)
         lines = tail.ends(code=130).strip().splitlines()
     shown = [each["content"] for each in json_lines("\n".join(lines))]
     assert shown == ["before", "from Alice", "from a second process of Bob"]
-    syncchat("sync", "--db", alice)  # what the second process wrote went out with the tail
+    syncchat("sync", "--db", alice)
     assert ("Bob", "from a second process of Bob") in contents(alice)
 
 

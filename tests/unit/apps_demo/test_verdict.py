@@ -21,6 +21,7 @@ from syncchat.apps.demo.verdict import (
 )
 from syncchat.core.message import Message
 from syncchat.peer import open_peer
+from tests.support.ports import FakeClock
 
 LINES = (
     Line(1, 0, "ann", "how do I mount this", False, ()),
@@ -31,6 +32,14 @@ LINES = (
 SCRIPT = Script(("ann", "ben"), LINES)
 
 
+class _Advancing(FakeClock):
+    """Is a clock by which no two things are at once, so that the order shown is that written."""
+
+    def now_ms(self) -> int:
+        self.wall_ms += 1
+        return self.wall_ms
+
+
 @pytest.fixture(name="ids")
 def played_ids() -> dict[int, str]:
     return {}
@@ -39,9 +48,10 @@ def played_ids() -> dict[int, str]:
 @pytest.fixture(name="shown")
 def played_messages(tmp_path: Path, ids: dict[int, str]) -> list[Message]:
     """Return the messages of a faultless play."""
+    clock = _Advancing()
     with (
-        open_peer(tmp_path / "0.db", name="ann") as ann,
-        open_peer(tmp_path / "1.db", name="ben") as ben,
+        open_peer(tmp_path / "0.db", name="ann", clock=clock) as ann,
+        open_peer(tmp_path / "1.db", name="ben", clock=clock) as ben,
     ):
         rooms = [ann.create_room("demo"), ben.create_room("demo")]
         for line in LINES:
