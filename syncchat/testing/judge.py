@@ -57,6 +57,7 @@ class Judge:
         self._statuses: dict[tuple[str, str], Status] = {}
         self._places: dict[str, _Place] = {}
         self._told: dict[str, _Told] = {}
+        self._looked: dict[str, tuple[int, int]] = {}
 
     def forget(self, peer: SimPeer) -> None:
         """Forget what a peer showed, because its disk went back in time."""
@@ -68,7 +69,9 @@ class Judge:
 
     def check_safety(self, peer: SimPeer) -> None:
         """Look at one running peer."""
-        shown = self._world.shown(peer)
+        self._check_shown(peer, self._world.shown(peer))
+
+    def _check_shown(self, peer: SimPeer, shown: list[Message]) -> None:
         self._world.oracle.check_own(peer.name, self._seen(shown))
         self._check_statuses(peer, shown)
         self._check_events(peer, shown)
@@ -140,6 +143,10 @@ class Judge:
         world = self._world
         if world.was_garbled or type(world.relay) is not SimRelay:
             return  # a flipped bit can say that the relay has lost something
+        moment = (peer.disk.commits, world.losses)
+        if self._looked.get(peer.name) == moment:
+            return
+        self._looked[peer.name] = moment
         room = _room(peer)
         now = _Place(world.losses, room.incarnation, room.cursor)
         before = self._places.get(peer.name)
@@ -161,7 +168,7 @@ class Judge:
         for peer, shown in others:
             self._check_same(first[0], first[1], peer, shown)
         for peer, shown in (first, *others):
-            self.check_safety(peer)
+            self._check_shown(peer, shown)
             seen = self._seen(shown)
             oracle = self._world.oracle
             oracle.check(peer.name, seen)

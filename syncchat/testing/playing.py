@@ -22,7 +22,7 @@ from .schedule import (
 from .world import World
 
 SAFETY_EVERY = 4
-DEEP_EVERY = 4
+DEEP_EVERY = 5
 
 
 @dataclass(slots=True)
