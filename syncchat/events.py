@@ -37,7 +37,10 @@ class ReadMoved:
 
 @dataclass(frozen=True, slots=True)
 class RoomChanged:
-    """A room was added, renamed, or a member's profile changed."""
+    """A room was added or renamed, a member's profile changed, or an unsent message was taken back.
+
+    What was never sent leaves no trace: whoever shows the room asks for its messages anew.
+    """
 
     room_id: RoomId
 

@@ -186,6 +186,9 @@ class ViewBatch:
                 self._db.execute(
                     "delete from message where room = ? and message = ?", (self._room, message)
                 )
+                self._db.execute(  # nothing else would tell other readers that it is gone
+                    "update room set change = ? where id = ?", (self.change, self._room)
+                )
             elif row is None:
                 added.append(self._new_row(message, place, shown, uptos))
             else:

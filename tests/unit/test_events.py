@@ -82,3 +82,15 @@ async def test_writes_of_another_handle_on_the_same_database_are_told(tmp_path: 
         (event,) = await after(one, [lambda: other.rooms()[0].send("from beside")], count=1)
         assert isinstance(event, MessageAdded)
         assert event.message.text == "from beside"
+
+
+async def test_unsent_message_that_is_taken_back_is_told_to_others_as_a_change_of_the_room(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.db"
+    with make_peer(1, path=path) as writer, make_peer(1, path=path) as reader:
+        room = writer.create_room("Team")
+        message = room.send("sent too early")
+        (told,) = await after(reader, [lambda: room.delete(message.id)], count=1)
+        assert told == RoomChanged(room.id)
+        assert reader.room(room.id).messages() == []
