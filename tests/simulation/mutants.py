@@ -156,6 +156,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "edit outlives the deletion",
         "A pending edit stays in the outbox when its message is deleted.",
         Edit(Room.delete, "outbox.drop(self._peer._db, self._row, Root.EDITS, own.id)", "pass"),
+        scenario=scenarios.edited_and_deleted_while_offline,
     ),
     _mutant(
         "deletion not sent",

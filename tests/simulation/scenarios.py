@@ -33,6 +33,21 @@ def old_ops_in_a_backup() -> None:
     )
 
 
+def edited_and_deleted_while_offline() -> None:
+    """An author who is offline changes a message that others have, and then deletes it."""
+    with World(seed=1, peers=2) as world:
+        alice, _ = world.peers
+        world.write(alice, "everybody has it")
+        world.run(seconds=3)
+        alice.go_offline()
+        (message,) = world.shown(alice)
+        world.edit(alice, message, "for nobody's eyes")
+        world.delete(alice, message)
+        world.heal()
+        world.check()
+        world._judge.check_erasure(alice)
+
+
 def wiped_before_delivery() -> None:
     """The relay loses what nobody had fetched, and the others fill its new log meanwhile."""
     with World(seed=1, peers=3) as world:
