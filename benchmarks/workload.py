@@ -176,7 +176,7 @@ class Reader:
 
     def receive(self, envelopes: tuple[bytes, ...]) -> None:
         """Apply the next portion of the log."""
-        self._receiver.apply(self.room._row, self._after, envelopes)
+        self._receiver.apply(self.room._row, self._after, envelopes, is_live=False)
         self._after += len(envelopes)
 
 

@@ -70,7 +70,11 @@ def _chain(db: Database, room: RoomRow, chain: ChainRow) -> list[str]:
             part = chains.envelopes_after(db, chain.id, seq, limit=_BATCH, bytes_max=2**24)
             if not part:
                 break
-            head = links.extend(room.room_id, head, [decode_envelope(raw) for _, raw in part])[-1]
+            items = [decode_envelope(raw) for _, raw in part]
+            heads, fault = links.extend_each(room.room_id, head, items)
+            head = heads[-1] if heads else head
+            if fault is not None:
+                raise fault
     except (TrustError, DecodeError) as exc:
         return [f"stored envelopes after {0 if head is None else head.seq} do not hold: {exc}"]
     if (head.seq if head else 0) != chain.seq or (head is not None and head.link != chain.link):

@@ -127,10 +127,11 @@ class LookedUp:
 
 @dataclass(frozen=True, slots=True)
 class WasRead:
-    """Answers Read."""
+    """Answers Read; ``fingerprint`` is that of the log up to the last of ``envelopes``."""
 
     ticket: int
     envelopes: Sequence[bytes]
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,8 @@ def perform(log: Log, work: LogWork) -> LogAnswer | None:
                 envelopes_max=work.envelopes_max,
                 bytes_max=work.bytes_max,
             )
-            return WasRead(work.ticket, envelopes)
+            last = log.fingerprint_at(work.room, work.after + len(envelopes))
+            return WasRead(work.ticket, envelopes, last or b"")
         case ReadChains():
             return DevicesRead(work.ticket, log.chains(work.room))
         case ReadCursors():

@@ -221,7 +221,7 @@ class Hub:
                     if pending.room in self._rooms:
                         self._learn_head(self._rooms[pending.room], answer.facts[0].head)
                 case WasRead(), PendingRead():
-                    self._was_read(pending, answer.envelopes)
+                    self._was_read(pending, answer)
                 case DevicesRead(), PendingRead():
                     self._devices_read(pending, answer.devices)
                 case _:
@@ -306,7 +306,7 @@ class Hub:
         connection.rooms_opening -= len(pending.rooms)
         aliases: list[int] = []
         states: list[RoomState] = []
-        told_live: list[Subscription] = []
+        told_live: list[tuple[Subscription, bytes]] = []
         for position, told in enumerate(compare(pending, facts)):
             room = self._room(told.name, told.fact.head)
             subscription = Subscription(connection, room, told.after, True, not told.is_same)
@@ -318,22 +318,22 @@ class Hub:
             if told.after < room.head:
                 fall_behind(subscription)
             elif not told.is_same:
-                told_live.append(subscription)
+                told_live.append((subscription, told.fingerprint))
         self._send(connection, encode(Opened(aliases, states)))
-        for subscription in told_live:
-            self._say_live(subscription)
+        for subscription, fingerprint in told_live:
+            self._say_live(subscription, fingerprint)
         self._pump(connection)
 
-    def _was_read(self, pending: PendingRead, envelopes: Sequence[bytes]) -> None:
+    def _was_read(self, pending: PendingRead, read: WasRead) -> None:
         subscription = pending.subscription
         connection, room = subscription.connection, subscription.room
         connection.reads_in_flight -= 1
         if self._is_current(subscription):
-            if not envelopes:
+            if not read.envelopes:
                 self._refuse(connection, ErrorCode.INTERNAL, "the log has a hole", RETRY_MS)
                 return
             for part in parts_of(
-                room.alias, subscription.position, envelopes, self._config.deliver_bytes_max
+                room.alias, subscription.position, read.envelopes, self._config.deliver_bytes_max
             ):
                 self._send(connection, part.data)
                 subscription.position = part.last
@@ -342,7 +342,7 @@ class Hub:
                 fall_behind(subscription)
             else:
                 subscription.is_live = True
-                self._say_live(subscription)
+                self._say_live(subscription, read.fingerprint)
         self._pump(connection)
 
     def _devices_read(self, pending: PendingRead, devices: Sequence[tuple[bytes, int]]) -> None:
@@ -457,11 +457,11 @@ class Hub:
         if entries:
             self._out.append(SaveCursors(tuple(entries)))
 
-    def _say_live(self, subscription: Subscription) -> None:
+    def _say_live(self, subscription: Subscription, fingerprint: bytes) -> None:
         if subscription.owes_live_frame:
             subscription.owes_live_frame = False
-            room = subscription.room
-            self._send(subscription.connection, encode(Live(room.alias, subscription.position)))
+            frame = Live(subscription.room.alias, subscription.position, fingerprint)
+            self._send(subscription.connection, encode(frame))
 
     def _send(self, connection: Connection, data: bytes) -> None:
         if connection.conn in self._connections:

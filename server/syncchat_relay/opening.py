@@ -14,10 +14,14 @@ from .effects import RoomFacts
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Is one room as it is to be opened: read from ``after`` on; ``is_same`` needs no word."""
+    """Is one room as it is to be opened: read from ``after`` on; ``is_same`` needs no word.
+
+    ``fingerprint`` is that of the log up to ``after``.
+    """
 
     name: bytes
     after: int
+    fingerprint: bytes
     is_same: bool
     fact: RoomFacts
 
@@ -44,7 +48,8 @@ def compare(pending: PendingOpen, facts: Sequence[RoomFacts]) -> list[Told]:
     told = []
     asked = zip(pending.rooms, pending.fingerprints, facts, strict=True)
     for (name, counted, said, own_seq), fingerprint, fact in asked:
-        after = counted if fact.at_cursor == fingerprint else 0
+        is_ours = fact.at_cursor == fingerprint
+        after = counted if is_ours else 0
         is_same = after == said and fact.own_seq == own_seq and fact.head == after
-        told.append(Told(name, after, is_same, fact))
+        told.append(Told(name, after, fingerprint if is_ours else EMPTY_FINGERPRINT, is_same, fact))
     return told

@@ -137,7 +137,7 @@ class Acks:
         stored = chains.envelope_at(self._db, chain.id, chain_seq)
         if stored is None:
             return moved
-        return seq, next_fingerprint(fingerprint, stored[0])
+        return seq, next_fingerprint(fingerprint, stored[1])
 
     def _not_stored(
         self, progress: Progress, chain_seq: int, status: ItemStatus, seq: int, *, now_ms: int

@@ -178,8 +178,8 @@ class Exchange:
                     self._room_opened(event)
                 case Delivered(room, after, envelopes):
                     self._delivered(self._rooms[room], after, envelopes)
-                case CaughtUp(room, head):
-                    self._caught_up(self._rooms[room], head)
+                case CaughtUp(room, head, fingerprint):
+                    self._caught_up(self._rooms[room], head, fingerprint)
                 case Acked(room, envelopes, items):
                     self._acked(self._rooms[room], envelopes, items)
                 case CursorsSeen(room, cursors):
@@ -265,7 +265,7 @@ class Exchange:
         if after != progress.cursor:
             self._give_up(f"the relay's log goes from {progress.cursor} to {after + 1}")
             return
-        room = self._receiver.apply(progress.row, after, envelopes)
+        room = self._receiver.apply(progress.row, after, envelopes, is_live=progress.is_live)
         if self._receiver.is_doubtful:
             self._give_up("the relay delivered envelopes that do not hold; asking for them again")
             return
@@ -275,7 +275,7 @@ class Exchange:
             self._check_own(progress)
         self._plan_applied(progress)
 
-    def _caught_up(self, progress: Progress, head: int) -> None:
+    def _caught_up(self, progress: Progress, head: int, fingerprint: bytes) -> None:
         if progress.is_behind_itself:
             self._check_own(progress)
         if head != progress.cursor or progress.is_behind_itself:
@@ -284,6 +284,9 @@ class Exchange:
                 f"log {progress.cursor} of {head}"
                 + (", own chain incomplete" if progress.is_behind_itself else "")
             )
+            return
+        if fingerprint != rooms.load_room(self._db, progress.row).fingerprint:
+            self._give_up("what was delivered is not what the relay has; reading the room anew")
             return
         progress.head = head
         progress.is_live = True

@@ -1,9 +1,10 @@
 """Receiving: from delivered envelopes to rows, one transaction for a batch.
 
-Each device's envelopes are a run that must follow its chain. The last signature proves the run;
-bodies are opened, read strictly and folded; rows, chain heads, the cursor and the log's
-fingerprint are committed together, so a crash replays from the cursor. What does not fit is set
-aside alone with its reason, and nothing else waits for it:
+Each device's envelopes are a run that must follow its chain. The last signature proves the run,
+and once a room is live, when runs are short, each one is checked; bodies are opened, read
+strictly and folded; rows, chain heads, the cursor and the log's fingerprint are committed
+together, so a crash replays from the cursor. What does not fit is set aside alone with its
+reason, and nothing else waits for it:
 
 * bytes that are no envelope, or whose signature fails: quarantined; the chain goes on without.
   At first sight the cursor stays where it was, so that the relay is asked again: what was only
@@ -15,11 +16,11 @@ aside alone with its reason, and nothing else waits for it:
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..core.clock import ZERO
-from ..errors import DecodeError, SignatureInvalid, SyncchatError, TrustError
+from ..errors import ChainBroken, DecodeError, SignatureInvalid, SyncchatError, TrustError
 from ..ids import DeviceId, DeviceKey, Stamp, device_text
 from ..ports import Clock
 from ..storage import chains, history, lease, rooms
@@ -85,9 +86,13 @@ class Receiver:
         self._holder = holder
         self.is_doubtful = False
 
-    def apply(self, room: int, after: int, envelopes: tuple[bytes, ...]) -> RoomRow:
+    def apply(
+        self, room: int, after: int, envelopes: tuple[bytes, ...], *, is_live: bool
+    ) -> RoomRow:
         """Apply envelopes at ``after`` + 1 and on of a room's log; return the room as it is then.
 
+        While a room catches up (not ``is_live``) only the last signature of a run is verified;
+        the log's fingerprint tells at the end whether the others are those that the relay has.
         Afterwards ``is_doubtful`` tells whether some did not hold and should be asked for again.
         Raises ``HoleInDelivery``, ``LeaseLost`` or the ``StorageError`` family; then nothing of
         the batch was stored.
@@ -99,7 +104,14 @@ class Receiver:
                 if after > row.cursor:
                     raise HoleInDelivery(f"log goes from {row.cursor} to {after + 1}")
                 fresh = envelopes[row.cursor - after :]
-                batch = _Batch(self._db, self._volumes, row, self._clock.now_ms(), self._me)
+                batch = _Batch(
+                    self._db,
+                    self._volumes,
+                    row,
+                    self._clock.now_ms(),
+                    self._me,
+                    extend=links.extend_each if is_live else links.extend_as_far_as_valid,
+                )
                 fingerprint = batch.take(fresh, first_seq=row.cursor + 1)
                 self.is_doubtful = batch.is_doubtful
                 if batch.is_doubtful:
@@ -128,12 +140,26 @@ def refold_room(db: Database, room: RoomRow, *, me: DeviceId, now_ms: int) -> No
     history.set_added(db, room.id, added)
 
 
+_Extend = Callable[
+    [bytes, links.ChainHead | None, Sequence[tuple[Envelope, Header]]],
+    tuple[list[links.ChainHead], SignatureInvalid | ChainBroken | None],
+]
+
+
 class _Batch:
     """Is the work of one transaction in one room."""
 
     def __init__(
-        self, db: Database, volumes: Volumes, room: RoomRow, now_ms: int, me: DeviceId
+        self,
+        db: Database,
+        volumes: Volumes,
+        room: RoomRow,
+        now_ms: int,
+        me: DeviceId,
+        *,
+        extend: _Extend = links.extend_as_far_as_valid,
     ) -> None:
+        self._extend_chain = extend
         self._db = db
         self._volumes = volumes
         self._room = room
@@ -149,19 +175,17 @@ class _Batch:
     def take(self, envelopes: tuple[bytes, ...], *, first_seq: int) -> bytes:
         """Apply envelopes and return the log's new fingerprint."""
         self._first_seq = first_seq
-        logged = [b""] * len(envelopes)
         by_device: dict[DeviceId, list[_Item]] = {}
         for position, raw in enumerate(envelopes):
             try:
                 envelope, header = decode_envelope(raw)
             except DecodeError as exc:
-                logged[position] = hashlib.blake2b(raw, digest_size=links.LINK_BYTES).digest()
                 self._quarantine("", 0, str(exc), raw, position)
                 continue
             item = _Item(position, envelope, header, raw)
             by_device.setdefault(device_text(header.device), []).append(item)
         for device, items in by_device.items():
-            self._take_chain(device, items, logged)
+            self._take_chain(device, items)
         self._view.flush()
         if not self.is_doubtful:
             last_seq = first_seq + len(envelopes) - 1
@@ -169,8 +193,8 @@ class _Batch:
         if self._latest:
             rooms.observe_stamp(self._db, self._latest, self._now_ms)
         fingerprint = self._room.fingerprint
-        for link in logged:
-            fingerprint = links.next_fingerprint(fingerprint, link)
+        for raw in envelopes:
+            fingerprint = links.next_fingerprint(fingerprint, raw)
         return fingerprint
 
     def refold(self) -> None:
@@ -182,33 +206,32 @@ class _Batch:
 
     # One device's run
 
-    def _take_chain(self, device: DeviceId, items: list[_Item], logged: list[bytes]) -> None:
+    def _take_chain(self, device: DeviceId, items: list[_Item]) -> None:
         part = _Chain(device, chains.find_chain(self._db, self._room.id, device))
         for item in items:
             if part.head_seq < item.header.seq < part.expected:
-                self._extend(part, logged)  # a second one at a place of this very run
+                self._extend(part)  # a second one at a place of this very run
             if item.header.seq == part.expected:
                 part.run.append(item)
             elif item.header.seq < part.expected:
-                logged[item.position] = self._take_known(part, item)
+                self._take_known(part, item)
             else:
                 self._quarantine(device, item.header.seq, GAP, item.raw, item.position)
-                logged[item.position] = _stand_in(item.raw)
         if part.run:
-            self._extend(part, logged)
+            self._extend(part)
         if part.known and part.row is not None and device == self._me:
             self._own.note_acked(part.row, part.known)
 
-    def _take_known(self, part: _Chain, item: _Item) -> bytes:
-        """Compare a repeated envelope with the one that is here; return what the log counts."""
+    def _take_known(self, part: _Chain, item: _Item) -> None:
+        """Compare a repeated envelope with the one that is here."""
         seq = item.header.seq
         assert part.row is not None
         stored = chains.envelope_at(self._db, part.row.id, seq)
         if stored is None:
-            return _stand_in(item.raw)
+            return
         if stored[1] == item.raw:
             part.known.append((seq, self._first_seq + item.position))
-            return stored[0]
+            return
         previous = chains.link_before(self._db, part.row.id, seq)
         context = links.context(self._room.room_id, previous, item.envelope.header)
         link = links.link_hash(context, item.envelope.body)
@@ -216,23 +239,24 @@ class _Batch:
             verify(part.row.key, links.signed_text(link), item.envelope.signature)
         except SignatureInvalid as exc:
             self._quarantine(part.device, seq, str(exc), item.raw, item.position)
+            return
+        if link == stored[0]:  # the signature that is here was damaged on its way; this one is not
+            chains.mend_envelope(self._db, part.row.id, seq, item.raw)
+            part.known.append((seq, self._first_seq + item.position))
         else:
             reason = f"the device wrote two different envelopes at {seq}"
             self._quarantine(part.device, seq, reason, item.raw, item.position, evidence=True)
             chains.freeze(self._db, part.row.id, reason)
-        return link
 
-    def _extend(self, part: _Chain, logged: list[bytes]) -> None:
+    def _extend(self, part: _Chain) -> None:
         """Store what is valid of the run, set the rest aside, and begin a new run."""
         row, device = part.row, part.device
         run, part.run = part.run, []
-        heads, fault = links.extend_as_far_as_valid(
+        heads, fault = self._extend_chain(
             self._room.room_id,
             None if row is None else row.head,
             [(item.envelope, item.header) for item in run],
         )
-        for item in run[len(heads) :]:
-            logged[item.position] = _stand_in(item.raw)
         if fault is not None:
             bad, *behind = run[len(heads) :]
             self._quarantine(device, bad.header.seq, str(fault), bad.raw, bad.position)
@@ -244,8 +268,6 @@ class _Batch:
             key = run[0].header.key
             assert key is not None
             row = chains.add_chain(self._db, self._room.id, device, DeviceKey(key))
-        for item, head in zip(run, heads, strict=False):
-            logged[item.position] = head.link
         part.row = self._take_waiting(self._store(row, run[: len(heads)], heads))
 
     def _take_waiting(self, row: ChainRow) -> ChainRow:
@@ -349,8 +371,3 @@ class _Batch:
             now_ms=self._now_ms,
         )
         self.is_doubtful |= is_new and not evidence
-
-
-def _stand_in(raw: bytes) -> bytes:
-    """Return what the fingerprint counts for an envelope whose link cannot be known."""
-    return hashlib.blake2b(raw, digest_size=links.LINK_BYTES).digest()

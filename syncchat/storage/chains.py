@@ -115,6 +115,11 @@ def envelope_at(db: Database, chain: int, seq: int) -> tuple[bytes, bytes] | Non
     return None if row is None else (bytes(row[0]), bytes(row[1]))
 
 
+def mend_envelope(db: Database, chain: int, seq: int, raw: bytes) -> None:
+    """Put the same envelope with a signature that holds in the place of a damaged copy."""
+    db.execute("update envelope set raw = ? where chain = ? and seq = ?", (raw, chain, seq))
+
+
 def envelopes_after(
     db: Database, chain: int, seq: int, *, limit: int, bytes_max: int
 ) -> list[tuple[int, bytes]]:

@@ -41,10 +41,11 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """Everything that the relay had when asked was delivered."""
+    """Everything that the relay had when asked was delivered; ``fingerprint`` is of its log."""
 
     room: bytes
     head: int
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)

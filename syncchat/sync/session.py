@@ -216,10 +216,10 @@ class Session:
                 if alias in self._behind:
                     self._owed_since_ms.pop(_LOG, None)
                 return [Delivered(self._room(alias), after, tuple(envelopes))]
-            case frames.Live(alias, head):
+            case frames.Live(alias, head, fingerprint):
                 self._behind.discard(alias)
                 self._owed_since_ms.pop(_LOG, None)
-                return [CaughtUp(self._room(alias), head)]
+                return [CaughtUp(self._room(alias), head, fingerprint)]
             case frames.Ack():
                 return self._acked(frame)
             case frames.Cursors(alias, cursors):

@@ -165,8 +165,8 @@ def _opened(change: Callable[[frames.RoomState], frames.RoomState | None]) -> Fo
 
 def _live_wrong(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
     match frame:
-        case frames.Live(alias, head):
-            return [frames.Live(alias, head + 1 + relay.chance.below(5))]
+        case frames.Live(alias, head, fingerprint):
+            return [frames.Live(alias, head + 1 + relay.chance.below(5), fingerprint)]
     return None
 
 
@@ -222,8 +222,8 @@ def shifted(told: Told, frame: frames.AnyFrame) -> frames.AnyFrame:
     match frame:
         case frames.Deliver(alias, after, envelopes):
             return frames.Deliver(alias, after + told.shift[alias], envelopes)
-        case frames.Live(alias, head):
-            return frames.Live(alias, head + told.shift[alias])
+        case frames.Live(alias, head, fingerprint):
+            return frames.Live(alias, head + told.shift[alias], fingerprint)
         case frames.Ack(alias, number, items) if told.shift[alias]:
             moved = [
                 frames.AckItem(

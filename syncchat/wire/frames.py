@@ -157,10 +157,14 @@ class Deliver(Frame, frozen=True, array_like=True, tag=7):
 
 
 class Live(Frame, frozen=True, array_like=True, tag=8):
-    """Says that all up to ``head`` was delivered or acknowledged; what follows is new."""
+    """Says that all up to ``head`` was delivered or acknowledged; what follows is new.
+
+    ``fingerprint`` is that of the log up to ``head``.
+    """
 
     alias: Alias
     head: Seq
+    fingerprint: Fingerprint
 
 
 class Applied(Frame, frozen=True, array_like=True, tag=9):

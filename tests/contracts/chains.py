@@ -7,9 +7,7 @@ import hashlib
 from syncchat.trust.chain import (
     EMPTY_FINGERPRINT,
     GENESIS,
-    ChainHead,
     context,
-    extend,
     link_hash,
     next_fingerprint,
     signed_text,
@@ -94,12 +92,9 @@ def with_broken_signature(raw: bytes) -> bytes:
     return encode_envelope(Envelope(envelope.header, envelope.body, flipped))
 
 
-def fingerprint_of(envelopes: list[bytes], *, room: bytes = ROOM) -> bytes:
+def fingerprint_of(envelopes: list[bytes]) -> bytes:
     """Return the fingerprint of a log with these envelopes, reckoned from the definition."""
-    heads: dict[bytes, ChainHead] = {}
     fingerprint = EMPTY_FINGERPRINT
     for raw in envelopes:
-        envelope, header = decode_envelope(raw)
-        (heads[header.device],) = extend(room, heads.get(header.device), [(envelope, header)])
-        fingerprint = next_fingerprint(fingerprint, heads[header.device].link)
+        fingerprint = next_fingerprint(fingerprint, raw)
     return fingerprint

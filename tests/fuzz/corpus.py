@@ -104,7 +104,7 @@ def _session() -> bytes:
         frames.Opened([4, 5], [frames.RoomState(1, 0, 2, 0)]),
         frames.Ping(1),
         frames.Deliver(5, 0, [b"an envelope", b"another"]),
-        frames.Live(5, 2),
+        frames.Live(5, 2, bytes(8)),
         frames.Ack(4, 1, [frames.AckItem(0, 1)]),
         frames.Ack(4, 2, [frames.AckItem(1, 1)]),
         frames.Cursors(4, [frames.DeviceCursor(BOB.public[:8], 1)]),

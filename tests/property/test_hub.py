@@ -98,7 +98,7 @@ class HubMachine(RuleBasedStateMachine):
         for room in rooms:
             log = self.stored(room)
             cursor = max(0, len(log) - back)
-            fingerprint = fingerprint_of(log[:cursor], room=room)
+            fingerprint = fingerprint_of(log[:cursor])
             asked.append(RoomCursor(room, cursor, fingerprint, 0))
         receiver.opened.append(asked)
         self.world.send(receiver.link, Open(self.world.log.incarnation, asked))

@@ -37,9 +37,7 @@ def _mutant(
     return Mutant(name, says, edits, scenario)
 
 
-_NO_FINGERPRINT = Edit(
-    opening.compare, "counted if fact.at_cursor == fingerprint else 0", "min(counted, fact.head)"
-)
+_NO_FINGERPRINT = Edit(opening.compare, "counted if is_ours else 0", "min(counted, fact.head)")
 """Where a cursor jumps, the fingerprint of the log shows it, and the log is read anew."""
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -229,7 +227,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "What came before is appended to the run again.",
         Edit(
             _Batch._take_chain,
-            "logged[item.position] = self._take_known(part, item)",
+            "self._take_known(part, item)",
             "part.run.append(item)",
         ),
     ),
@@ -443,6 +441,16 @@ MUTANTS: tuple[Mutant, ...] = (
             "subscription.connection.asks[Ask.ENVELOPES, subscription.room.alias] = None",
             "pass",
         ),
+    ),
+    _mutant(
+        "what was caught up is not compared",
+        "At Live the fingerprint of what was read is not held against the relay's.",
+        Edit(
+            Exchange._caught_up,
+            "if fingerprint != rooms.load_room(self._db, progress.row).fingerprint",
+            "if False",
+        ),
+        scenario=scenarios.damaged_on_the_way,
     ),
     _mutant(
         "cursor trusted after a rollback",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from unittest import mock
 
 from syncchat.testing import Divergence, Schedule, SimRelay, Step, World
+from syncchat.testing.network import SimLink
 from syncchat.testing.playing import play
+from syncchat.wire import frames
+from tests.contracts.chains import with_broken_signature
 
 
 def titles_of_one_moment() -> None:
@@ -89,6 +92,36 @@ def ack_to_a_slow_receiver() -> None:
             for peer in (*others, slow):
                 world.write(peer, "all at once")
             world.run(seconds=0.2)
+        world.heal()
+        world.check(deep=True)
+
+
+def damaged_on_the_way(part: int = 0) -> None:
+    """A bit of one signature flips in what a peer has missed, and the last one still holds."""
+    with World(seed=1, peers=2) as world:
+        alice, bob = world.peers
+        world.run(seconds=2)
+        bob.go_offline()
+        for n in range(3):
+            world.write(alice, f"number {n}")
+            world.run(seconds=1)
+        bob.go_online()
+        while bob.link is None:
+            world.run(seconds=0.005)
+        world.was_garbled = True
+        deliver, damaged = bob.link._to_peer, False
+
+        def flip_a_bit(link: SimLink, raw: bytes) -> None:
+            nonlocal damaged
+            frame = frames.decode(raw)
+            if isinstance(frame, frames.Deliver) and len(frame.envelopes) == 3 and not damaged:
+                frame.envelopes[part] = with_broken_signature(frame.envelopes[part])
+                raw, damaged = frames.encode(frame), True
+            deliver(link, raw)
+
+        bob.link._to_peer = flip_a_bit
+        world.run(seconds=60)
+        assert damaged
         world.heal()
         world.check(deep=True)
 

@@ -8,6 +8,8 @@ from syncchat.events import MessageAdded
 from syncchat.storage import rooms
 from syncchat.testing import SimPeer, World
 
+from .scenarios import damaged_on_the_way
+
 
 def _garble_next_from(peer: SimPeer) -> None:
     assert peer.link is not None
@@ -102,3 +104,10 @@ def test_message_deleted_on_its_way_is_no_message_of_the_outbox() -> None:
         world.delete(alice, world.shown(alice)[0])
         assert [item.what for item in alice.room.outbox() if item.what == "messages"] == []
         world.rebuild(alice)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_damage_in_what_was_missed_is_noticed_when_it_is_caught_up(part: int) -> None:
+    """The last signature of a run proves what all of it says, but not the signatures before it:
+    a copy with a damaged one stayed, and no relay that had lost the envelope would take it."""
+    damaged_on_the_way(part)

@@ -53,7 +53,7 @@ class Inbox:
     def deliver(self, *envelopes: bytes) -> None:
         """Apply one batch at the end of the log; what is in doubt comes again just the same."""
         for _ in range(3):
-            row = self.receiver.apply(self.row, self.cursor, envelopes)
+            row = self.receiver.apply(self.row, self.cursor, envelopes, is_live=False)
             if not self.receiver.is_doubtful:
                 break
         self.cursor += len(envelopes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from syncchat.storage import chains
+from tests.contracts.chains import with_broken_signature
 from tests.support.devices import Device
 from tests.support.peers import Inbox
 
@@ -35,6 +37,14 @@ def test_fault_is_found_and_named(inbox: Inbox, damage: str, fault: str) -> None
     with inbox.db.atomic():
         inbox.db.execute(damage)
     assert any(fault in text for text in inbox.peer.check())
+
+
+def test_damaged_signature_that_a_later_one_covers_is_found(inbox: Inbox) -> None:
+    """The last signature still proves the chain, but no relay would take this copy."""
+    ((chain, raw),) = inbox.db.rows("select chain, raw from envelope where seq = 1 limit 1")
+    with inbox.db.atomic():
+        chains.mend_envelope(inbox.db, chain, 1, with_broken_signature(bytes(raw)))
+    assert any("signature" in text for text in inbox.peer.check())
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def frame_samples() -> list[tuple[str, frames.Frame]]:
         ("push", frames.Push(4, 1, [b"first envelope", b"second envelope"])),
         ("ack_all_states", frames.Ack(4, 1, [frames.AckItem(s, 300 + s) for s in ItemStatus])),
         ("deliver", frames.Deliver(4, 300, [b"an envelope"])),
-        ("live", frames.Live(4, 301)),
+        ("live", frames.Live(4, 301, bytes(range(8)))),
         ("applied", frames.Applied(4, 2**53 - 1)),
         ("cursors", frames.Cursors(4, [frames.DeviceCursor(device_a, 301)])),
         ("ask_chains", frames.AskChains(4)),
@@ -107,7 +107,7 @@ def envelope_vectors() -> dict[str, Any]:
         previous = links.get(who.device, chain.GENESIS)
         row, link = _envelope_vector(who, seq, previous, update)
         links[who.device] = link
-        fingerprint = chain.next_fingerprint(fingerprint, link)
+        fingerprint = chain.next_fingerprint(fingerprint, bytes.fromhex(row["envelope"]))
         log.append(row | {"log_fingerprint": fingerprint.hex()})
     return {
         "room": ROOM.hex(),

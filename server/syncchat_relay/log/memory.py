@@ -94,7 +94,7 @@ class MemoryLog:
         kept = self._rooms.setdefault(room, _Room())
         before = kept.fingerprints[-1] if kept.fingerprints else EMPTY_FINGERPRINT
         kept.envelopes.append(raw)
-        kept.fingerprints.append(next_fingerprint(before, verdict.head.link))
+        kept.fingerprints.append(next_fingerprint(before, raw))
         kept.chains[verdict.device] = verdict.head
         kept.places[verdict.device, verdict.head.seq] = len(kept.envelopes)
         return Outcome(ItemStatus.STORED, len(kept.envelopes))

@@ -196,7 +196,7 @@ class _OpenRoom:
                 self.conn, "INSERT INTO room VALUES (NULL, ?, 0, ?)", self.name, self.fingerprint
             )
         self.head += 1
-        self.fingerprint = next_fingerprint(self.fingerprint, verdict.head.link)
+        self.fingerprint = next_fingerprint(self.fingerprint, raw)
         self.conn.execute(
             "INSERT INTO envelope VALUES (?, ?, ?)",
             (self.row << SEQ_BITS | self.head, self.fingerprint, raw),

@@ -7,9 +7,9 @@ import pytest
 from syncchat.core.journal import Entry
 from syncchat.core.values import ReadValue, Root
 from syncchat.errors import DiskFull, LeaseLost
-from syncchat.storage import chains, lease
+from syncchat.storage import chains, lease, rooms
 from syncchat.storage.view import ViewBatch
-from tests.contracts.chains import with_broken_signature
+from tests.contracts.chains import fingerprint_of, with_broken_signature
 from tests.support.devices import Device
 from tests.support.peers import Inbox
 from tests.support.updates import Item, update
@@ -206,7 +206,7 @@ def test_stale_holder_of_the_lease_writes_nothing(inbox: Inbox, alice: Device) -
     assert lease.take(inbox.db, "successor", now_ms=0)
     digest = inbox.room.digest()
     with pytest.raises(LeaseLost):
-        inbox.receiver.apply(inbox.row, inbox.cursor, (alice.send("after"),))
+        inbox.receiver.apply(inbox.row, inbox.cursor, (alice.send("after"),), is_live=True)
     assert inbox.texts() == ["before"]
     assert inbox.room.digest() == digest
 
@@ -219,7 +219,7 @@ def test_batch_that_fills_the_disk_leaves_nothing_behind_and_is_taken_later(
     (pages,) = inbox.db.execute("pragma page_count").fetchone()
     inbox.db.execute(f"pragma max_page_count = {pages + 5}")
     with pytest.raises(DiskFull):
-        inbox.receiver.apply(inbox.row, inbox.cursor, tuple(batch))
+        inbox.receiver.apply(inbox.row, inbox.cursor, tuple(batch), is_live=False)
     assert inbox.texts() == ["before"]
     assert inbox.room.digest() == digest
     assert inbox.peer.check() == []
@@ -262,3 +262,43 @@ def test_message_that_comes_after_its_own_read_marker_is_read(inbox: Inbox, alic
     inbox.deliver(alice.write(entry), alice.send("not read yet"))
     assert inbox.room.unread() == 1
     assert inbox.peer.recount() == []
+
+
+def _doubts(inbox: Inbox, *envelopes: bytes, is_live: bool) -> bool:
+    row = inbox.receiver.apply(inbox.row, inbox.cursor, envelopes, is_live=is_live)
+    inbox.cursor = row.cursor
+    return inbox.receiver.is_doubtful
+
+
+def test_damaged_signature_inside_a_run_is_doubted_once_the_room_is_live(
+    inbox: Inbox, alice: Device
+) -> None:
+    run = [alice.send(f"number {n}") for n in range(3)]
+    assert _doubts(inbox, run[0], with_broken_signature(run[1]), run[2], is_live=True)
+    assert inbox.cursor == 0
+    assert not _doubts(inbox, *run, is_live=True)
+    assert inbox.texts() == [f"number {n}" for n in range(3)]
+    assert inbox.reasons() == []
+
+
+def test_damaged_signature_inside_a_run_is_mended_when_the_log_is_read_anew(
+    inbox: Inbox, alice: Device
+) -> None:
+    """A later signature proves what is written; but no relay takes this copy of the envelope."""
+    run = [alice.send(f"number {n}") for n in range(3)]
+    damaged = [run[0], with_broken_signature(run[1]), run[2]]
+    assert not _doubts(inbox, *damaged, is_live=False)
+    before = rooms.load_room(inbox.db, inbox.row)
+    rooms.set_position(
+        inbox.db, inbox.row, incarnation=before.incarnation, cursor=0, fingerprint=bytes(8)
+    )
+    inbox.cursor = 0
+    assert not _doubts(inbox, *run, is_live=False)
+    chain = chains.find_chain(inbox.db, inbox.row, alice.id)
+    assert chain is not None
+    stored = chains.envelopes_after(inbox.db, chain.id, 0, limit=9, bytes_max=10**6)
+    assert [raw for _, raw in stored] == run
+    assert rooms.load_room(inbox.db, inbox.row).fingerprint == fingerprint_of(run)
+    assert before.fingerprint == fingerprint_of(damaged)
+    assert inbox.reasons() == []
+    assert inbox.peer.check() == []

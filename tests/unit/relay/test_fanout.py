@@ -19,7 +19,7 @@ from syncchat.wire.frames import (
     RoomCursor,
 )
 from syncchat.wire.limits import FRAME_BYTES_MAX
-from tests.contracts.chains import ROOM, Writer
+from tests.contracts.chains import ROOM, Writer, fingerprint_of
 from tests.unit.relay.world import World, acked
 
 KEYS = DeviceKeys(bytes(31) + b"\7")
@@ -91,7 +91,7 @@ def test_a_pusher_that_is_behind_is_acked_at_once_and_reads_its_own_too() -> Non
     assert acked(b) == [(1, [(ItemStatus.STORED, 4)])]
     world.settle()
     assert b.delivered() == [*old, own]
-    assert b.frames[-1] == Live(alias, 4)
+    assert b.frames[-1] == Live(alias, 4, fingerprint_of([*old, own]))
 
 
 def test_a_slow_receiver_leaves_live_delivery_and_catches_up_by_reading() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from syncchat_relay import Config
 
+from syncchat.trust.chain import EMPTY_FINGERPRINT
 from syncchat.trust.keys import DeviceKeys
 from syncchat.wire import limits
 from syncchat.wire.codes import ErrorCode, ItemStatus
@@ -111,7 +112,7 @@ def test_a_frame_of_an_unknown_kind_is_skipped_after_auth() -> None:
         Opened([], []),
         Ack(1, 1, []),
         Deliver(1, 0, [b"x"]),
-        Live(1, 0),
+        Live(1, 0, EIGHT),
         Push(99, 1, [b"x"]),
         Applied(99, 1),
         AskChains(99),
@@ -154,7 +155,7 @@ def test_a_room_that_is_behind_is_read_and_then_live() -> None:
     assert reader.last(Opened).states == [RoomState(0, 2, 5, 0)]
     assert reader.last(Deliver).after == 2
     assert reader.delivered() == list(run[2:])
-    assert reader.frames[-1] == Live(alias, 5)
+    assert reader.frames[-1] == Live(alias, 5, fingerprint_of(list(run)))
 
 
 def test_a_cursor_of_another_log_counts_as_nothing() -> None:
@@ -181,7 +182,7 @@ def test_a_wiped_relay_tells_a_peer_that_it_has_nothing() -> None:
     link = world.enter(KEYS)
     world.open(link, cursor=9, fingerprint=b"whatever", own_seq=4, incarnation=b"formerly")
     assert link.last(Opened).states == [RoomState(0, 0, 0, 0)]
-    assert link.frames[-1] == Live(link.last(Opened).aliases[0], 0)
+    assert link.frames[-1] == Live(link.last(Opened).aliases[0], 0, EMPTY_FINGERPRINT)
 
 
 def test_a_restored_backup_hears_of_its_own_higher_chain() -> None:
@@ -194,7 +195,7 @@ def test_a_restored_backup_hears_of_its_own_higher_chain() -> None:
     backup = world.enter(alice.keys)
     world.open(backup, cursor=3, fingerprint=fingerprint_of(list(run)), own_seq=1)
     assert backup.last(Opened).states == [RoomState(0, 3, 3, 3)]
-    assert backup.frames[-1] == Live(alias, 3)
+    assert backup.frames[-1] == Live(alias, 3, fingerprint_of(list(run)))
 
 
 def test_rooms_of_one_open_are_answered_in_the_order_asked_for() -> None:

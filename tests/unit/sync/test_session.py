@@ -146,7 +146,7 @@ def test_rooms_that_are_as_said_and_rooms_that_differ_are_told_apart() -> None:
 def test_deliveries_and_acks_become_events() -> None:
     session = opened()
     assert fed(session, frames.Deliver(7, 0, [b"a", b"b"])) == [Delivered(ROOM, 0, (b"a", b"b"))]
-    assert fed(session, frames.Live(7, 2)) == [CaughtUp(ROOM, 2)]
+    assert fed(session, frames.Live(7, 2, b"8 bytes.")) == [CaughtUp(ROOM, 2, b"8 bytes.")]
     session.push(ROOM, [b"mine"])
     (push,) = sent(session)
     assert push == frames.Push(7, 1, [b"mine"])

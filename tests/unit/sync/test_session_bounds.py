@@ -89,7 +89,7 @@ def test_slow_relay_that_makes_progress_is_kept() -> None:
     for after in range(4):
         assert talk.hear_life(until_ms=ANSWER_MS_MAX - 5_000) == []
         talk.hear(frames.Deliver(1, after, [b"an envelope"]))
-    talk.hear(frames.Live(1, 5))
+    talk.hear(frames.Live(1, 5, bytes(8)))
     assert talk.hear_life(until_ms=ANSWER_MS_MAX * 2) == []
 
 

@@ -7,8 +7,9 @@ import pytest
 from syncchat.errors import ChainBroken, SignatureInvalid, TrustError
 from syncchat.ids import DeviceKey
 from syncchat.trust import chain
-from syncchat.wire.envelope import decode_envelope
+from syncchat.wire.envelope import decode_envelope, encode_envelope
 from tests import vectors
+from tests.contracts.chains import with_broken_signature
 
 from .chains import ALICE, BOB, ROOM, altered, flipped, write
 
@@ -25,7 +26,7 @@ def test_links_signatures_and_fingerprints_are_those_of_the_vectors() -> None:
         assert (before.link if before else chain.GENESIS).hex() == row["previous_link"]
         [head] = chain.extend(room, before, [item])
         assert head.link.hex() == row["link"]
-        fingerprint = chain.next_fingerprint(fingerprint, head.link)
+        fingerprint = chain.next_fingerprint(fingerprint, bytes.fromhex(row["envelope"]))
         assert fingerprint.hex() == row["log_fingerprint"]
         heads[row["device"]] = head
     assert {head.key.hex() for head in heads.values()} == {row["key"] for row in file["devices"]}
@@ -147,15 +148,16 @@ def test_good_run_costs_one_verification(monkeypatch: pytest.MonkeyPatch) -> Non
     assert calls == [chain.signed_text(HEADS[-1].link)] * 2
 
 
-def test_log_fingerprint_tells_order_and_content() -> None:
-    links = [head.link for head in HEADS]
+def test_log_fingerprint_tells_order_content_and_signatures() -> None:
+    raws = [encode_envelope(envelope) for envelope, _ in ITEMS]
+    damaged = [with_broken_signature(raws[0]), *raws[1:]]
 
     def fingerprint(order: list[bytes]) -> bytes:
         value = chain.EMPTY_FINGERPRINT
-        for link in order:
-            value = chain.next_fingerprint(value, link)
+        for raw in order:
+            value = chain.next_fingerprint(value, raw)
         return value
 
-    seen = {fingerprint(links[:n]) for n in range(7)} | {fingerprint(links[::-1])}
-    assert len(seen) == 8
+    seen = {fingerprint(raws[:n]) for n in range(7)} | {fingerprint(raws[::-1])}
+    assert len(seen | {fingerprint(damaged)}) == 9
     assert {len(value) for value in seen} == {chain.FINGERPRINT_BYTES}
