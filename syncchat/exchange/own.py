@@ -84,6 +84,7 @@ class OwnChain:
         upto = max(seq for seq, _ in known)
         if upto > own.acked:
             chains.set_acked(self._db, own.id, upto)
+            chains.release(self._db, self._room, own.device, own.acked + 1, upto)
             history.touch_own(
                 self._db, own.id, after_seq=own.acked, upto_seq=upto, change=self._view.change
             )

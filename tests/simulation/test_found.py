@@ -7,6 +7,9 @@ import pytest
 from syncchat.events import MessageAdded
 from syncchat.storage import rooms
 from syncchat.testing import SimPeer, World
+from syncchat.testing.network import SimLink
+from syncchat.wire import frames
+from syncchat.wire.codes import ItemStatus
 
 from .scenarios import damaged_on_the_way
 
@@ -111,3 +114,29 @@ def test_damage_in_what_was_missed_is_noticed_when_it_is_caught_up(part: int) ->
     """The last signature of a run proves what all of it says, but not the signatures before it:
     a copy with a damaged one stayed, and no relay that had lost the envelope would take it."""
     damaged_on_the_way(part)
+
+
+def test_false_refusal_is_forgotten_when_the_log_shows_the_envelope() -> None:
+    """One flipped bit makes "stored" a refusal; doctor went on naming it after all was well."""
+    with World(seed=1, peers=2) as world:
+        alice, _ = world.peers
+        world.run(seconds=2)
+        assert alice.link is not None
+        world.was_garbled = True
+        deliver, refused = alice.link._to_peer, False
+
+        def refuse(link: SimLink, raw: bytes) -> None:
+            nonlocal refused
+            frame = frames.decode(raw)
+            if isinstance(frame, frames.Ack) and not refused:
+                items = [frames.AckItem(ItemStatus.BAD_ENVELOPE, item.seq) for item in frame.items]
+                raw, refused = frames.encode(frames.Ack(frame.alias, frame.number, items)), True
+            deliver(link, raw)
+
+        alice.link._to_peer = refuse
+        world.write(alice, "stored all the same")
+        world.run(seconds=60)
+        assert refused
+        assert alice.peer.check() == []
+        world.heal()
+        world.check(deep=True)
