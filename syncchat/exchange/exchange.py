@@ -273,6 +273,8 @@ class Exchange:
         progress.head = max(progress.head, room.cursor)
         if progress.is_behind_itself:
             self._check_own(progress)
+        else:
+            self._note_own(progress)
         self._plan_applied(progress)
 
     def _caught_up(self, progress: Progress, head: int, fingerprint: bytes) -> None:
@@ -304,6 +306,12 @@ class Exchange:
             progress.is_behind_itself = False
             progress.pushed = own.seq
             self._dirty.add(progress.room)
+
+    def _note_own(self, progress: Progress) -> None:
+        """See whether the log brought own envelopes that a former life had under way."""
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        if own is not None and own.acked > progress.pushed:
+            progress.pushed = own.acked
 
     def _acked(
         self,

@@ -6,8 +6,9 @@ import pytest
 
 from syncchat.events import MessageAdded
 from syncchat.storage import rooms
-from syncchat.testing import SimPeer, World
+from syncchat.testing import Schedule, SimPeer, Step, World
 from syncchat.testing.network import SimLink
+from syncchat.testing.playing import play
 from syncchat.wire import frames
 from syncchat.wire.codes import ItemStatus
 
@@ -140,3 +141,17 @@ def test_false_refusal_is_forgotten_when_the_log_shows_the_envelope() -> None:
         assert alice.peer.check() == []
         world.heal()
         world.check(deep=True)
+
+
+def test_own_envelope_that_arrives_after_a_restore_does_not_leave_the_room_behind() -> None:
+    """It was under way in a former life, and the log brought it when the room was open already:
+    the restored device waited for ever for an ack to what it had never pushed."""
+    steps = (
+        Step("write", 1, 787, 558),
+        Step("back up", 0, 259, 923),
+        Step("slow", 0, 376, 942),
+        Step("wait", 2, 131, 494),
+        Step("react", 0, 63, 202),
+        Step("restore", 0, 214, 238),
+    )
+    assert play(Schedule(107285, 3, steps)).failure == ""
