@@ -310,8 +310,8 @@ class Exchange:
     def _note_own(self, progress: Progress) -> None:
         """See whether the log brought own envelopes that a former life had under way."""
         own = chains.find_chain(self._db, progress.row, self._keys.device)
-        if own is not None and own.acked > progress.pushed:
-            progress.pushed = own.acked
+        if own is not None and own.seq > progress.pushed:
+            progress.pushed = max(progress.pushed, chains.last_at_relay(self._db, own.id))
 
     def _acked(
         self,

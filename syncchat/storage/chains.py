@@ -192,6 +192,16 @@ def forget_relay_seqs(db: Database, room: int) -> None:
     )
 
 
+def last_at_relay(db: Database, chain: int) -> int:
+    """Return the last seq of the own chain that the relay's log is known to have, 0 for none."""
+    row = db.row(
+        "select seq from envelope where chain = ? and relay_seq is not null "
+        "order by seq desc limit 1",
+        (chain,),
+    )
+    return 0 if row is None else int(row[0])
+
+
 def set_acked(db: Database, chain: int, seq: int) -> None:
     """Store up to where the own chain is acknowledged; never goes backwards."""
     db.execute("update chain set acked = max(acked, ?) where id = ?", (seq, chain))

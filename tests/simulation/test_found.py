@@ -155,3 +155,22 @@ def test_own_envelope_that_arrives_after_a_restore_does_not_leave_the_room_behin
         Step("restore", 0, 214, 238),
     )
     assert play(Schedule(107285, 3, steps)).failure == ""
+
+
+def test_own_envelopes_that_a_wiped_relay_lacks_are_not_taken_for_pushed() -> None:
+    """They were acknowledged by the log before; what counts is the log that there is."""
+    steps = (
+        Step("wait", 2, 10, 554),
+        Step("half open", 2, 988, 807),
+        Step("toggle online", 4, 468, 597),
+        Step("toggle online", 0, 489, 267),
+        Step("toggle full", 3, 342, 395),
+        Step("write", 1, 23, 97),
+        Step("write", 1, 861, 747),
+        Step("write", 2, 925, 329),
+        Step("wait", 1, 130, 695),
+        Step("reply", 1, 175, 868),
+        Step("reply", 4, 38, 995),
+        Step("relay wipe", 2, 783, 312),
+    )
+    assert play(Schedule(200923, 5, steps)).failure == ""
