@@ -70,7 +70,9 @@ class Acks:
                 chains.set_relay_seqs(self._db, chain, found)
             if own is not None and acked > own.acked:
                 self._move_acked(own, acked)
-                chains.release(self._db, progress.row, own.device, own.acked + 1, acked)
+            if own is not None and own.id in places:
+                stored = [seq for seq, _ in places[own.id]]
+                chains.release(self._db, progress.row, own.device, min(stored), max(stored))
             if moved is not None:
                 cursor, fingerprint = moved
                 rooms.set_position(

@@ -81,10 +81,10 @@ class OwnChain:
     def note_acked(self, own: ChainRow, known: list[tuple[int, int]]) -> None:
         """Note that the relay has own envelopes whose Ack was lost."""
         chains.set_relay_seqs(self._db, own.id, known)
-        upto = max(seq for seq, _ in known)
+        first, upto = min(known)[0], max(known)[0]
+        chains.release(self._db, self._room, own.device, first, upto)
         if upto > own.acked:
             chains.set_acked(self._db, own.id, upto)
-            chains.release(self._db, self._room, own.device, own.acked + 1, upto)
             history.touch_own(
                 self._db, own.id, after_seq=own.acked, upto_seq=upto, change=self._view.change
             )

@@ -9,6 +9,7 @@ from syncchat.storage import rooms
 from syncchat.testing import Schedule, SimPeer, Step, World
 from syncchat.testing.network import SimLink
 from syncchat.testing.playing import play
+from syncchat.testing.schedule import random_schedule
 from syncchat.wire import frames
 from syncchat.wire.codes import ItemStatus
 
@@ -174,3 +175,9 @@ def test_own_envelopes_that_a_wiped_relay_lacks_are_not_taken_for_pushed() -> No
         Step("relay wipe", 2, 783, 312),
     )
     assert play(Schedule(200923, 5, steps)).failure == ""
+
+
+def test_false_refusal_is_forgotten_also_where_the_envelope_was_acknowledged_before() -> None:
+    """The relay was set back in between, and what it refused was old to it once."""
+    outcome = play(random_schedule(205195))
+    assert outcome.failure == ""
