@@ -53,7 +53,9 @@ class Acks:
             _, header = decode_envelope(raw)
             device = device_text(header.device)
             is_own = own is not None and device == own.device
-            if status in (ItemStatus.STORED, ItemStatus.KNOWN):
+            if _is_nowhere(status, seq, progress.cursor):
+                doubt = doubt or "the relay says that it has stored something where it cannot be"
+            elif status in (ItemStatus.STORED, ItemStatus.KNOWN):
                 moved = self._moved_cursor(progress, moved, device, header.seq, status, seq)
                 if is_own and own is not None:
                     acked = max(acked, header.seq)
@@ -192,3 +194,10 @@ class Acks:
         progress.pushed = min(progress.pushed, chain_seq - 1)
         progress.is_parked = True
         return ""
+
+
+def _is_nowhere(status: ItemStatus, seq: int, cursor: int) -> bool:
+    """Tell whether an Ack names a place in the log where the envelope cannot stand."""
+    if status is ItemStatus.STORED:
+        return seq <= cursor  # what stands there was applied, and was another
+    return status is ItemStatus.KNOWN and seq == 0

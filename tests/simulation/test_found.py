@@ -181,3 +181,9 @@ def test_false_refusal_is_forgotten_also_where_the_envelope_was_acknowledged_bef
     """The relay was set back in between, and what it refused was old to it once."""
     outcome = play(random_schedule(205195))
     assert outcome.failure == ""
+
+
+def test_refusal_that_a_flipped_bit_makes_an_ack_is_not_believed() -> None:
+    """What the relay found bad was marked as sent; its place in the log was 0."""
+    outcome = play(random_schedule(206576))
+    assert outcome.failure == ""
