@@ -38,6 +38,7 @@ SUMMARY = (
     "relay CPU per delivery with a durable append, beside a bare websockets broadcast that checks "
     "and stores nothing; bytes at rest; memory per idle connection (the peers' CPU is not measured)"
 )
+RELAY = ("-m", "syncchat_relay", "--port", "0", "--admission", "open")
 BODY_BYTES = 118
 """Makes an envelope of about 236 bytes, which is what a corpus message of 58 bytes costs."""
 
@@ -76,7 +77,7 @@ async def _measure(receivers: int, messages: int, rounds: int, idle: int) -> dic
 async def _relay_round(receivers: int, messages: int, window: int) -> float:
     writer = Writer(1)
     with tempfile.TemporaryDirectory() as folder:
-        async with _process("-m", "syncchat_relay", "--data-dir", folder, "--port", "0") as relay:
+        async with _process(*RELAY, "--data-dir", folder) as relay:
             pid, url = relay
             async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
                 for seed in range(2, receivers + 2):
@@ -120,7 +121,7 @@ async def _push_all(pusher: ClientConnection, pushes: list[bytes], window: int) 
 
 async def _idle_memory(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        async with _process("-m", "syncchat_relay", "--data-dir", folder, "--port", "0") as relay:
+        async with _process(*RELAY, "--data-dir", folder) as relay:
             pid, url = relay
             async with AsyncExitStack() as stack:
                 for seed in range(1, count // 5 + 1):  # fills what is allocated once

@@ -11,6 +11,7 @@ from typing import Any
 
 import syncchat_relay
 from pycrdt import Doc, Map
+from syncchat_relay import Admit
 
 import syncchat
 from syncchat.apps.demo.metered import Meter
@@ -39,7 +40,7 @@ async def _measure(count: int) -> dict[str, Any]:
     downs: list[int] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with syncchat_relay.serve(data_dir=folder / "relay", port=0) as relay:
+        async with syncchat_relay.serve(data_dir=folder / "relay", admission=Admit.OPEN) as relay:
             with (
                 syncchat.open(folder / "a.db", name="ann", connect=writing.connect) as ann,
                 syncchat.open(folder / "b.db", name="ben", connect=reading.connect) as ben,

@@ -23,7 +23,7 @@ from syncchat.core.journal import Entry, Volume, room_left
 from syncchat.core.values import MessageValue, Root, encode_value
 from syncchat.exchange.receiving import Receiver
 from syncchat.exchange.volumes import Volumes
-from syncchat.ids import DEVICE_BYTES, MessageId, RoomId, Stamp, message_id
+from syncchat.ids import DEVICE_BYTES, MessageId, Stamp, message_id
 from syncchat.ports import SystemClock
 from syncchat.storage import lease
 from syncchat.sync.events import Acked, Ready
@@ -40,8 +40,8 @@ from syncchat.wire.envelope import (
     encode_envelope,
     encode_header,
 )
-from syncchat.wire.invite import Invite, encode_invite
 from syncchat.wire.limits import ENVELOPES_PER_PUSH_MAX, VERSION
+from tests.support.room import ROOM, ROOM_KEY, link_at, opening
 
 CORPUS = resources.files("syncchat.apps") / "data" / "ubuntu-irc.jsonl"
 
@@ -67,13 +67,9 @@ def text_of(bytes_wanted: int) -> str:
     return next(text for text in texts(2_000) if len(text.encode()) == bytes_wanted)
 
 
-ROOM = RoomId(seeded("room", 16))
-ROOM_KEY = seeded("room key", 32)
-
-
 def invite(relay: str = "") -> str:
     """Return the link to the room that ``Writer`` writes in."""
-    return encode_invite(Invite(ROOM, relay, 0, ROOM_KEY, "benchmark"))
+    return link_at(relay)
 
 
 class Writer:
@@ -143,7 +139,7 @@ def room_log(count: int, *, batch: int, devices: int = DEVICES) -> list[bytes]:
     writers = [Writer(str(number)) for number in range(devices)]
     turns = cycle(writers)
     numbered = [(number, MessageValue(text=text)) for number, text in enumerate(texts(count))]
-    log: list[bytes] = []
+    log = opening(writer.keys for writer in writers)
     for start in range(0, count, batch):
         log += next(turns).write(numbered[start : start + batch])
     return log
@@ -170,7 +166,7 @@ class Reader:
         self.room = peer.join(invite())
         lease.take(peer._db, "benchmark", now_ms=peer.now_ms())
         self._receiver = Receiver(
-            peer._db, Volumes(peer._db), me=peer.device, clock=SystemClock(), holder="benchmark"
+            peer._db, Volumes(peer._db), keys=peer._keys, clock=SystemClock(), holder="benchmark"
         )
         self._after = 0
 

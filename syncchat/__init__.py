@@ -12,11 +12,14 @@ __all__ = [
     "ConnectionChanged",
     "ConnectionState",
     "Event",
+    "KeyFile",
+    "Keychain",
     "Member",
     "Message",
     "MessageAdded",
     "MessageChanged",
     "OutboxItem",
+    "Passphrase",
     "Peer",
     "Phase",
     "ReactionView",
@@ -25,7 +28,9 @@ __all__ = [
     "RoomChanged",
     "Status",
     "SyncchatError",
+    "change_key",
     "open",
+    "restore",
 ]
 
 if TYPE_CHECKING:
@@ -40,19 +45,26 @@ if TYPE_CHECKING:
         RoomChanged,
     )
     from .exchange.state import ConnectionState, Phase
+    from .membership import Member
     from .peer import Peer
     from .peer import open_peer as open
-    from .room import Member, OutboxItem, Room
+    from .room import OutboxItem, Room
+    from .storage.backup import restore
+    from .storage.converting import change_key
+    from .storage.locks import Keychain, KeyFile, Passphrase
 else:
     _HOMES = {
         "ConnectionChanged": "events",
         "ConnectionState": "exchange.state",
         "Event": "events",
-        "Member": "room",
+        "KeyFile": "storage.locks",
+        "Keychain": "storage.locks",
+        "Member": "membership",
         "Message": "core.message",
         "MessageAdded": "events",
         "MessageChanged": "events",
         "OutboxItem": "room",
+        "Passphrase": "storage.locks",
         "Peer": "peer",
         "Phase": "exchange.state",
         "ReactionView": "core.message",
@@ -61,7 +73,9 @@ else:
         "RoomChanged": "events",
         "Status": "core.message",
         "SyncchatError": "errors",
+        "change_key": "storage.converting",
         "open": "peer",
+        "restore": "storage.backup",
     }
 
     def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .core.journal import Volume
 from .errors import DecodeError, TrustError
-from .exchange.receiving import refold_room
+from .exchange.batch import ENDED, refold_room
 from .exchange.volumes import Volumes, read_volume
 from .ids import DeviceId, room_text
 from .storage import chains, history, rooms, view
@@ -57,6 +57,8 @@ def _room(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
     for chain in chains.all_chains(db, room.id):
         if chain.frozen is not None:
             found.append(f"device {chain.device}: {chain.frozen}")
+        elif chain.waiting not in (None, ENDED):
+            found.append(f"device {chain.device} is read no further: {chain.waiting}")
         found += [f"device {chain.device}: {text}" for text in _chain(db, room, chain)]
     return found
 

@@ -16,6 +16,7 @@ from .errors import (
     LeaseLost,
     StorageError,
     SyncchatError,
+    TokenMissing,
     TransportError,
     ValidationError,
 )
@@ -27,6 +28,7 @@ from .storage.database import Database
 from .sync.backoff import Backoff
 from .sync.events import Dead, Refused
 from .transport.base import Connect, Transport, host_of
+from .transport.tokens import TokenSource, fetch_token
 from .trust.keys import DeviceKeys
 
 log = logging.getLogger("syncchat.driver")
@@ -44,6 +46,10 @@ PUBLISH_MS = 200
 REST_MS = 1_000
 """How long syncing rests when the database cannot be written."""
 
+TOKEN_AGAIN_MS = 5_000
+"""How long until the app is asked again for a token that it could not give; the relay's reminder
+comes a minute before the old one ends."""
+
 StatesChanged = Callable[[str, ConnectionState], None]
 
 
@@ -60,14 +66,16 @@ class Driver:
         connect: Connect,
         changed: Callable[[], None],
         state_changed: StatesChanged,
+        token: TokenSource | None = None,
     ) -> None:
         """``changed`` is called when the database may show something new, ``state_changed``
-        when a connection's state did."""
+        when a connection's state did; ``token`` is asked for what vouches at a relay."""
         self._db = db
         self._keys = keys
         self._clock = clock
         self._random = random
         self._connect = connect
+        self._token = token
         self._changed = changed
         self._state_changed = state_changed
         self._holder = random.bytes(8).hex()
@@ -173,7 +181,11 @@ class Driver:
 
     # For links
 
-    def exchange(self, relay: str, host: str) -> Exchange:
+    async def token(self, relay: str) -> str:
+        """Return what vouches for this device at ``relay``; raises ``TokenMissing``."""
+        return await fetch_token(self._token, relay, self._keys.public)
+
+    def exchange(self, relay: str, host: str, token: str) -> Exchange:
         """Return a new exchange for a connection to ``relay``."""
         return Exchange(
             self._db,
@@ -183,6 +195,7 @@ class Driver:
             clock=self._clock,
             random=self._random,
             holder=self._holder,
+            token=token,
         )
 
     def moved(self, relay: str, state: ConnectionState) -> None:
@@ -221,6 +234,7 @@ class _Link:
         self._is_rung = False
         self._tick_at_ms = 0
         self._wake = asyncio.Event()
+        self._token_wanted = asyncio.Event()
         self.state = ConnectionState(Phase.OFFLINE)
 
     def ring(self) -> None:
@@ -263,8 +277,9 @@ class _Link:
         problem, permanent, least_ms = "", False, 0
         try:
             host = host_of(self._relay)
+            token = await self._driver.token(self._relay)
             async with self._driver.connect(self._relay) as transport:
-                exchange = self._exchange = self._driver.exchange(self._relay, host)
+                exchange = self._exchange = self._driver.exchange(self._relay, host, token)
                 try:
                     await self._run_exchange(exchange, transport)
                 finally:
@@ -289,12 +304,19 @@ class _Link:
 
     async def _run_exchange(self, exchange: Exchange, transport: Transport) -> None:
         """Feed one exchange until it ends; raises ``TransportError`` or what the store raises."""
+        task = asyncio.current_task()
+        assert task is not None
+        cancels = task.cancelling()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(exchange, transport))
                 tasks.create_task(self._write(exchange, transport))
                 tasks.create_task(self._keep_time(exchange))
+                tasks.create_task(self._keep_token(exchange))
+                await asyncio.Event().wait()  # in the group's body, so that cancels are counted
         except BaseExceptionGroup as group:
+            if task.cancelling() > cancels:  # the group drops a cancel that comes with an error
+                raise asyncio.CancelledError from None
             reason = first_of(group)
             if not isinstance(reason, _Ended):
                 raise reason from None
@@ -340,9 +362,24 @@ class _Link:
             self._after(exchange)
             await asyncio.sleep(0)
 
+    async def _keep_token(self, exchange: Exchange) -> None:
+        """Give the relay a fresh token whenever it says that the old one ends."""
+        while True:
+            await self._token_wanted.wait()
+            self._token_wanted.clear()
+            while exchange.wants_token:
+                try:
+                    exchange.renew(await self._driver.token(self._relay))
+                    self._wake.set()
+                except TokenMissing as exc:
+                    log.warning("%s", exc)
+                    await asyncio.sleep(TOKEN_AGAIN_MS / 1000)
+
     def _after(self, exchange: Exchange) -> None:
         """Send what there is to send, and pass on what changed."""
         self._wake.set()
+        if exchange.wants_token:
+            self._token_wanted.set()
         if exchange.has_connected:
             self._backoff.connected(self._now_ms())
         if exchange.ended is not None:

@@ -4,6 +4,10 @@
 
     SyncchatError
     ├── ValidationError (ValueError)      an argument cannot be used; nothing was written
+    │   └── PhraseError                   a recovery phrase was not typed as it was shown
+    │       ├── PhraseLengthWrong         it has too few or too many words
+    │       ├── PhraseWordUnknown         a word is not in the list
+    │       └── PhraseChecksumWrong       every word is in the list, but they do not fit
     ├── NotFoundError (LookupError)       no such room or message here
     ├── NotAllowedError                   this member may not do that
     ├── DecodeError (ValueError)          bytes from outside are not what they should be
@@ -13,15 +17,26 @@
     │   ├── SignatureInvalid
     │   ├── ChainBroken
     │   └── SealBroken
+    │       └── KeyMissing                the key is not here yet; what it opens waits
     ├── StorageError                      the database cannot be used
     │   ├── DatabaseNewer                 written by a later syncchat; left untouched
     │   ├── DatabaseDamaged               not a syncchat database, or corrupt; left untouched
     │   ├── DatabaseBusy                  another process held the write lock for too long
+    │   ├── DatabaseLocked                encrypted, and not opened; left untouched
+    │   │   ├── KeyNeeded                 no key was given, or it is not where it should be
+    │   │   └── KeyWrong                  the key that was given does not open it
+    │   ├── NotEncrypted                  a key was given for a plain database; left untouched
+    │   ├── ExtraMissing                  an optional part of syncchat is not installed
     │   ├── DiskFull                      nothing of the transaction was written
-    │   └── LeaseLost                     another process took over syncing; nothing was written
+    │   ├── LeaseLost                     another process took over syncing; nothing was written
+    │   └── BackupRefused                 a backup cannot be used; nothing was written
+    │       ├── BackupDamaged             not a backup, cut off or changed
+    │       ├── BackupNewer               made by a later syncchat
+    │       └── BackupLocked              the passphrase is wrong
     ├── TransportError                    the network pipe failed; syncing retries by itself
     │   ├── ConnectFailed
-    │   └── ConnectionLost
+    │   ├── ConnectionLost
+    │   └── TokenMissing                  the app gave no token for a relay
     └── RelayRefused                      the relay said no, with a code of ``syncchat.wire.codes``
 
 Being offline is a state, never an error of a local call.
@@ -36,6 +51,46 @@ class SyncchatError(Exception):
 
 class ValidationError(SyncchatError, ValueError):
     """An argument cannot be used; nothing was written."""
+
+
+class PhraseError(ValidationError):
+    """A recovery phrase was not typed as it was shown."""
+
+
+class PhraseLengthWrong(PhraseError):
+    """A recovery phrase has too few or too many words; ``count`` says how many."""
+
+    def __init__(self, count: int, *, expected: int) -> None:
+        super().__init__(
+            f"a recovery phrase has {expected} words and this has {count}; "
+            "type all of them in their order"
+        )
+        self.count = count
+
+
+class PhraseWordUnknown(PhraseError):
+    """A word of a recovery phrase is not in the list.
+
+    ``position`` counts from 1; ``suggestions`` are like words, the likeliest first. The text
+    names the word: it is for the person who typed it and not for a log.
+    """
+
+    def __init__(self, word: str, position: int, suggestions: tuple[str, ...]) -> None:
+        meant = f"did you mean {' or '.join(suggestions)}?" if suggestions else "look it up again"
+        super().__init__(f"word {position}, {word!r}, is not in the list of words; {meant}")
+        self.word = word
+        self.position = position
+        self.suggestions = suggestions
+
+
+class PhraseChecksumWrong(PhraseError):
+    """Every word of a recovery phrase is in the list, but together they are none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "these words do not belong together; at least one is wrong or in another's place, "
+            "so compare each with what you wrote down"
+        )
 
 
 class NotFoundError(SyncchatError, LookupError):
@@ -74,6 +129,10 @@ class SealBroken(TrustError):
     """A body does not open under the room's key."""
 
 
+class KeyMissing(SealBroken):
+    """The room key that a body is sealed under is not here yet; it opens when the key comes."""
+
+
 class StorageError(SyncchatError):
     """The database cannot be used."""
 
@@ -90,12 +149,48 @@ class DatabaseBusy(StorageError):
     """Another process held the write lock for too long; try again."""
 
 
+class DatabaseLocked(StorageError):
+    """The database is encrypted and was not opened; it was left untouched."""
+
+
+class KeyNeeded(DatabaseLocked):
+    """No key was given for an encrypted database, or it is not where it should be."""
+
+
+class KeyWrong(DatabaseLocked):
+    """The key that was given does not open the database."""
+
+
+class NotEncrypted(StorageError):
+    """A key was given for a database that is not encrypted; it was left untouched."""
+
+
+class ExtraMissing(StorageError):
+    """An optional part of syncchat is needed and not installed."""
+
+
 class DiskFull(StorageError):
     """The disk is full; nothing of the transaction was written."""
 
 
 class LeaseLost(StorageError):
     """Another process took over syncing this database; nothing was written."""
+
+
+class BackupRefused(StorageError):
+    """A backup cannot be used; nothing was written."""
+
+
+class BackupDamaged(BackupRefused):
+    """The file is not a backup, or it was cut off or changed."""
+
+
+class BackupNewer(BackupRefused):
+    """The backup was made by a later syncchat."""
+
+
+class BackupLocked(BackupRefused):
+    """The passphrase does not open the backup."""
 
 
 class TransportError(SyncchatError):
@@ -108,6 +203,10 @@ class ConnectFailed(TransportError):
 
 class ConnectionLost(TransportError):
     """The connection ended, by either side or by the network."""
+
+
+class TokenMissing(TransportError):
+    """The app that embeds this peer gave no token for a relay."""
 
 
 class RelayRefused(SyncchatError):

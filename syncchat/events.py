@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from .core.message import Message
 from .exchange.state import ConnectionState
 from .ids import DeviceId, MemberId, RoomId
+
+WATCH_SECONDS = 0.05
+"""How long it may take until what another process wrote is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,13 @@ class ConnectionChanged:
 
 
 Event = MessageAdded | MessageChanged | ReadMoved | RoomChanged | ConnectionChanged
+
+
+async def ring_or_time(bell: asyncio.Event) -> None:
+    """Wait until the bell rings, or long enough that another process may have written."""
+    try:
+        async with asyncio.timeout(WATCH_SECONDS):
+            await bell.wait()
+    except TimeoutError:
+        pass
+    bell.clear()

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from .contacts import Contacts
 from .core.clock import ms_of
 from .core.values import (
     NAME_CHARS_MAX,
@@ -20,6 +21,7 @@ from .core.values import (
     encode_value,
     is_label,
 )
+from .devices import Devices
 from .errors import ValidationError
 from .events import (
     ConnectionChanged,
@@ -28,24 +30,35 @@ from .events import (
     MessageChanged,
     ReadMoved,
     RoomChanged,
+    ring_or_time,
 )
 from .exchange.state import ConnectionState, Phase
-from .ids import DeviceId, MemberId, RoomId
+from .ids import DeviceId, MemberId
+from .membership import Membership
 from .ports import Clock, Random, SystemClock, SystemRandom
 from .room import Room, checked_title
-from .storage import history, lease, outbox, rooms, view
+from .storage import history as stored_history
+from .storage import identity, lease, members, outbox, rooms, view
 from .storage.database import Database
+from .storage.locks import Key, RawKey
 from .storage.outbox import Op
-from .storage.rooms import RoomRow
+from .storage.rooms import RoomRow, Standing
 from .transport.base import Connect, host_of
+from .transport.tokens import TokenSource
 from .trust.keys import SEED_BYTES, DeviceKeys
-from .trust.seal import ROOM_KEY_BYTES
-from .wire.invite import decode_invite
+from .wire.invite import InviteKind, decode_invite
 
 if TYPE_CHECKING:
     from .driver import Driver
+    from .operate import Operator
 
-_WATCH_SECONDS = 0.05
+_OUT = (
+    Standing.REMOVED,
+    Standing.LEFT,
+    Standing.REFUSED,
+    Standing.JOINING,
+    Standing.ASKING,
+)
 _CONNECTION_EVENTS_MAX = 100
 
 
@@ -53,21 +66,26 @@ def open_peer(
     path: str | Path,
     *,
     name: str | None = None,
+    key: Key | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
     connect: Connect | None = None,
+    token: TokenSource | None = None,
 ) -> Peer:
     """Open a peer's database, creating it and the device's keys at first use.
 
-    ``name`` is what others see; given again, it renames. The peer belongs to the thread that
+    ``name`` is what others see; given again, it renames. ``key`` locks a new database and opens one
+    that is locked with it. The peer belongs to the thread that
     opens it; other threads and processes open the same path for themselves. ``clock``, ``random``
-    and ``connect`` replace the system's, for tests. Raises the ``StorageError`` family and
-    ``ValidationError``.
+    and ``connect`` replace the system's, for tests. ``token`` is asked, with a relay's address and
+    this device's key, for what vouches there (see ``TokenSource``). Raises the ``StorageError``
+    family and ``ValidationError``.
     """
     checked = None if name is None else checked_name(name)
-    db = Database(path)
+    chance = random or SystemRandom()
+    db = Database(path, key=key, random=chance)
     try:
-        return Peer(db, checked, clock or SystemClock(), random or SystemRandom(), connect)
+        return Peer(db, checked, clock or SystemClock(), chance, connect, token)
     except BaseException:
         db.close()
         raise
@@ -77,12 +95,19 @@ class Peer:
     """Is an open database; use it as a context manager."""
 
     def __init__(
-        self, db: Database, name: str | None, clock: Clock, random: Random, connect: Connect | None
+        self,
+        db: Database,
+        name: str | None,
+        clock: Clock,
+        random: Random,
+        connect: Connect | None,
+        token: TokenSource | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
         self._random = random
         self._connect = connect
+        self._token = token
         self._driver: Driver | None = None
         self._bells: set[asyncio.Event] = set()
         self._connection_events: dict[asyncio.Event, deque[ConnectionChanged]] = {}
@@ -95,6 +120,10 @@ class Peer:
             local = rooms.load_local(db)
             assert local is not None
         self._keys = DeviceKeys(local.seed)
+        self._membership = Membership(db, self._keys, clock=clock, random=random)
+        if identity.load_identity(db) is None:
+            with db.atomic():
+                self._membership.be_somebody()
         if name is not None and name != local.name:
             self.rename(name)
 
@@ -130,12 +159,18 @@ class Peer:
     @property
     def id(self) -> MemberId:
         """Return this person's member id."""
-        return view.member_of(self._keys.device)
+        return self._membership.me
 
     @property
     def path(self) -> Path:
         """Return the database's path."""
         return self._db.path
+
+    @property
+    def lock(self) -> str | None:
+        """Return what the database is encrypted with, in words; None where it is plain."""
+        lock = self._db.lock
+        return None if lock is None else lock.words
 
     def rename(self, name: str) -> None:
         """Change the name that others see, in every room."""
@@ -148,56 +183,62 @@ class Peer:
 
     # Rooms
 
-    def create_room(self, title: str, *, relay: str = "") -> Room:
+    def create_room(self, title: str, *, relay: str = "", history: str = "shared") -> Room:
         """Create a room; ``relay`` is the address others meet at, empty for a room of one's own.
 
-        Raises ``ValidationError``.
+        ``history`` says what new members may read: "shared" for all, "from_join" for what comes
+        after. Raises ``ValidationError``.
         """
         checked = checked_title(title)
         if relay:
             host_of(relay)
         with self._db.atomic():
-            row = rooms.add_room(
-                self._db,
-                RoomId(self._random.bytes(16)),
-                title=checked,
-                relay=relay.rstrip("/"),
-                epoch=0,
-                key=self._random.bytes(ROOM_KEY_BYTES),
-                now_ms=self.now_ms(),
-            )
+            row = self._membership.create(checked, relay.rstrip("/"), history=history)
             self._put_field(row.id, Root.ROOM, "title", checked)
             self._put_field(row.id, Root.PROFILE, "name", self.name)
+            self.devices.tell_home()
         self._ring()
         return Room(self, row.id)
 
     def join(self, link: str) -> Room:
         """Join a room by its invite link; works offline, history comes with the first sync.
 
-        Joining again returns the room as it is. Raises ``InviteError``.
+        Where the invite needs approval, an admin lets this person in (``Room.standing`` is
+        "asking" until then). Joining again returns the room as it is, and tries another invite
+        where one led nowhere. Raises ``InviteError``, and ``ValidationError`` for a link that is
+        for a device.
         """
         invite = decode_invite(link)
+        if invite.kind is InviteKind.DEVICE:
+            raise ValidationError("this link is for another device of yours: use 'device join'")
+        asks = invite.kind is InviteKind.APPROVAL
+        standing = Standing.ASKING if asks else Standing.JOINING
         if invite.relay:
             host_of(invite.relay)
         with self._db.atomic():
             here = rooms.find_by_id(self._db, invite.room_id)
+            if here is not None and here.standing in _OUT:
+                rooms.use_invite(self._db, here.id, standing, invite.seed)
             if here is None:
                 here = rooms.add_room(
                     self._db,
                     invite.room_id,
                     title=invite.title if is_label(invite.title, TITLE_CHARS_MAX) else "",
                     relay=invite.relay,
-                    epoch=invite.epoch,
-                    key=invite.key,
+                    standing=standing,
+                    invite=invite.seed,
                     now_ms=self.now_ms(),
                 )
+                members.set_owners(self._db, here.id, [(self.device, self.id)])
                 self._put_field(here.id, Root.PROFILE, "name", self.name)
+                self.devices.tell_home()
         self._ring()
         return Room(self, here.id)
 
     def rooms(self) -> list[Room]:
         """Return every room, in the order in which they were added."""
-        return [Room(self, row.id) for row in rooms.all_rooms(self._db)]
+        found = rooms.all_rooms(self._db)
+        return [Room(self, row.id) for row in found if not row.is_personal]
 
     def room(self, name: str | bytes) -> Room:
         """Return the room with this id, title, or beginning of its id in text.
@@ -235,6 +276,7 @@ class Peer:
             connect=self._connect or connect_websocket,
             changed=self._wake,
             state_changed=self._state_changed,
+            token=self._token,
         )
         failure: Exception | None = None
         try:
@@ -265,7 +307,12 @@ class Peer:
 
         async def stay() -> None:
             with open_peer(
-                self._db.path, clock=self._clock, random=self._random, connect=self._connect
+                self._db.path,
+                key=None if self._db.raw_key is None else RawKey(self._db.raw_key),
+                clock=self._clock,
+                random=self._random,
+                connect=self._connect,
+                token=self._token,
             ) as twin:
                 async with twin.online():
                     loop, done = asyncio.get_running_loop(), asyncio.Event()
@@ -326,10 +373,27 @@ class Peer:
                     for event in self._between(seen, upto):
                         yield event
                     seen = upto
-                await _ring_or_time(bell)
+                await ring_or_time(bell)
         finally:
             self._bells.discard(bell)
             del self._connection_events[bell]
+
+    @property
+    def devices(self) -> Devices:
+        """Return what this person can do about their devices and their recovery phrase."""
+        return Devices(self)
+
+    @property
+    def contacts(self) -> Contacts:
+        """Return what this person knows of others: safety numbers, and what has changed."""
+        return Contacts(self)
+
+    @property
+    def operator(self) -> Operator:
+        """Return what this person can do as an operator of relays."""
+        from .operate import Operator
+
+        return Operator(self._db, self._keys, connect=self._connect, token=self._token)
 
     # Checks
 
@@ -355,13 +419,23 @@ class Peer:
 
         checks.rebuild(self._db, self._keys.device, now_ms=self.now_ms())
 
+    def backup(self, path: str | Path, passphrase: str) -> None:
+        """Write everything to one encrypted file, as it is now; an older backup is replaced.
+
+        ``syncchat.restore`` makes a database of it again. Raises ``ValidationError`` for a
+        passphrase under 8 characters or a file that is no backup, and the ``StorageError`` family.
+        """
+        from .storage.backup import write_backup
+
+        write_backup(self._db, path, passphrase, random=self._random)
+
     # Inside
 
     def now_ms(self) -> int:
         """Return the wall time in milliseconds since 1970."""
         return self._clock.now_ms()
 
-    def _put_field(self, room: int, root: Root, key: str, value: str) -> None:
+    def _put_field(self, room: int, root: Root, key: str, value: object) -> None:
         """Queue a field; inside a transaction."""
         stamp = rooms.next_stamp(self._db, self.now_ms())
         field = FieldValue(stamp, value)
@@ -396,7 +470,7 @@ class Peer:
         self._bells.add(bell)
         try:
             while not condition():
-                await _ring_or_time(bell)
+                await ring_or_time(bell)
         finally:
             self._bells.discard(bell)
 
@@ -404,14 +478,14 @@ class Peer:
         """Yield what changed after one change number, up to another."""
         handles = {row.id: Room(self, row.id) for row in rooms.all_rooms(self._db)}
         ids = {row.id: row.room_id for row in rooms.all_rooms(self._db)}
-        for room in history.changed_rooms(self._db, after, upto):
+        for room in stored_history.changed_rooms(self._db, after, upto):
             yield RoomChanged(ids[room])
-        for changed in history.changed_messages(self._db, after, upto):
+        for changed in stored_history.changed_messages(self._db, after, upto):
             message = handles[changed.room]._reading().one(changed.message)
             if message is not None:
                 kind = MessageAdded if changed.new else MessageChanged
                 yield kind(ids[changed.room], message)
-        for moved in history.moved_reads(self._db, after, upto):
+        for moved in stored_history.moved_reads(self._db, after, upto):
             yield ReadMoved(ids[moved.room], moved.member, moved.writer, ms_of(moved.upto))
 
 
@@ -421,13 +495,3 @@ def checked_name(name: str) -> str:
     if not is_label(name, NAME_CHARS_MAX):
         raise ValidationError(f"a name has 1 to {NAME_CHARS_MAX} printable characters")
     return name
-
-
-async def _ring_or_time(bell: asyncio.Event) -> None:
-    """Wait until the bell rings, or long enough that another process may have written."""
-    try:
-        async with asyncio.timeout(_WATCH_SECONDS):
-            await bell.wait()
-    except TimeoutError:
-        pass
-    bell.clear()

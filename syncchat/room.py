@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .core.message import Message
 from .core.values import (
@@ -27,31 +27,21 @@ from .core.values import (
 )
 from .errors import NotAllowedError, NotFoundError, ValidationError
 from .ids import (
-    MemberId,
     MessageId,
     RoomId,
     Stamp,
-    author_device,
     is_message_id,
     message_id,
     room_text,
     stamp_of,
 )
-from .storage import chains, history, outbox, rooms, view
+from .membership import (
+    why_no_member,
+)
+from .roster import Roster
+from .storage import chains, history, members, outbox, rooms, view
 from .storage.outbox import Op
-from .wire.invite import Invite, encode_invite
-
-if TYPE_CHECKING:
-    from .peer import Peer
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Is a person in a room."""
-
-    id: MemberId
-    name: str
-    is_me: bool
+from .storage.rooms import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +58,10 @@ class OutboxItem:
     reason: str
 
 
-class Room:
+class Room(Roster):
     """Is a handle on one room; it caches nothing. A peer's methods make it."""
 
-    __slots__ = ("_peer", "_row")
-
-    def __init__(self, peer: Peer, row: int) -> None:
-        self._peer = peer
-        self._row = row
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"<Room {self.title!r}>"
@@ -106,14 +92,6 @@ class Room:
         """Rename the room for everyone."""
         checked = checked_title(title)
         self._put_mark(Root.ROOM, "title", lambda at: FieldValue(at, checked))
-
-    def invite(self) -> str:
-        """Return a link by which others join. Whoever has it can read and write the room."""
-        row = self._load()
-        key = rooms.room_key(self._peer._db, row.id, row.epoch)
-        if key is None:
-            raise NotFoundError("the room's key is not here")
-        return encode_invite(Invite(row.room_id, row.relay, row.epoch, key, row.title))
 
     # Writing
 
@@ -272,14 +250,6 @@ class Room:
             raise NotFoundError(f"no message {message[:40]!r} in this room")
         return found
 
-    def members(self) -> list[Member]:
-        """Return everyone who has written here, or whose name is known, in order of name."""
-        me = view.member_of(self._peer.device)
-        return [
-            Member(member, name or member[:6], member == me)
-            for member, name in history.members_of(self._peer._db, self._row)
-        ]
-
     def unread(self) -> int:
         """Return how many messages are unread."""
         return history.unread_count(self._peer._db, self._row)
@@ -331,6 +301,8 @@ class Room:
     async def synced(self) -> None:
         """Wait until the outbox is empty and all that the relay has is here.
 
+        A reader's outbox does not count, as no relay takes it.
+
         Waits for ever while there is no connection; bound it with ``asyncio.timeout``. Raises
         ``NotAllowedError`` when the relay has refused this room's outbox for good.
         """
@@ -342,8 +314,13 @@ class Room:
         own = chains.find_chain(db, self._row, self._peer.device)
         if own is not None and own.frozen is not None:
             raise NotAllowedError(own.frozen)
+        if row.standing in (Standing.REMOVED, Standing.LEFT, Standing.REFUSED, Standing.OLD):
+            raise NotAllowedError(why_no_member(db, row))
         return (
-            outbox.count(db, self._row) == 0
+            row.standing is Standing.MEMBER
+            and not members.intents(db, self._row, is_open=True)
+            and not members.unsent_records(db, self._row)
+            and (outbox.count(db, self._row) == 0 or bool(self._peer._membership.may_write(row)))
             and (own is None or own.seq == own.acked)
             and row.cursor >= row.head
             and self._peer._is_live(row)
@@ -370,6 +347,8 @@ class Room:
         """Run a local write in one durable transaction, with a stamp of its own."""
         db = self._peer._db
         with db.atomic():
+            if reason := self._peer._membership.may_write(self._load()):
+                raise NotAllowedError(reason)
             stamp = rooms.next_stamp(db, self._peer.now_ms())
             batch = view.ViewBatch(db, self._row, me=self._peer.device)
             yield stamp, batch
@@ -381,7 +360,7 @@ class Room:
 
     def _own(self, message: str, what: str) -> Message:
         found = self.message(message)
-        if view.member_of(author_device(found.id)) != view.member_of(self._peer.device):
+        if found.sender != self._peer.id:
             raise NotAllowedError(f"only its author may {what} a message")
         if found.deleted:
             raise NotFoundError("the message was deleted")
@@ -401,9 +380,6 @@ class Room:
             me=self._peer.device,
             now_ms=self._peer.now_ms(),
         )
-
-    def _load(self) -> rooms.RoomRow:
-        return rooms.load_room(self._peer._db, self._row)
 
 
 def checked_title(title: str) -> str:

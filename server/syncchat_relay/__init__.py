@@ -1,6 +1,8 @@
 """The relay of syncchat: stores and forwards envelopes that it cannot read."""
 
-from .config import Config
+from .config import Admit, Config, Creators
+from .effects import Grant
+from .handle import Relay
 from .server import serve
 
-__all__ = ["Config", "serve"]
+__all__ = ["Admit", "Config", "Creators", "Grant", "Relay", "serve"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from syncchat.errors import ValidationError
@@ -12,19 +13,50 @@ from syncchat.wire.limits import NAME_BYTES_MAX
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
+class Admit(StrEnum):
+    """Says who may come in."""
+
+    ROOMS = "rooms"
+    """Whoever proves a device key; what a device may read and write its rooms' logs say."""
+    TOKEN = "token"
+    """Only devices that an embedding app vouches for with a token."""
+    OPEN = "open"
+    """Whoever proves a device key, and may do anything; for one machine and for tests."""
+
+
+class Creators(StrEnum):
+    """Says who may create rooms; operators always may."""
+
+    ANYONE = "anyone"
+    MEMBERS = "members"
+    """Devices of those who may already read some room here."""
+    OPERATORS = "operators"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Is all that a relay is told.
 
     ``data_dir`` is the folder of the log, or None for a log in memory that ends with the relay.
     ``names`` are the host names that peers may dial, and so sign, in the challenge; empty means
-    the loopback names and ``host``. Raises ``ValidationError`` for settings that cannot serve.
+    the loopback names and ``host``. ``tls_cert`` and ``tls_key`` are PEM files; ``behind_proxy``
+    says that TLS is ended in front of this relay. ``create_rooms`` is, unless given, anyone's on
+    loopback and the members' elsewhere; tokens say it themselves. Raises ``ValidationError`` for
+    settings that cannot serve.
     """
 
     data_dir: Path | None = None
     host: str = "127.0.0.1"
     port: int = 0
     names: tuple[str, ...] = ()
+    admission: Admit = Admit.ROOMS
+    create_rooms: Creators | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    behind_proxy: bool = False
+
+    grant_ms_max: int = 15 * 60_000
+    """No token admits for longer at a time, so a revocation need not be remembered for longer."""
 
     connections_max: int = 10_000
     """About 15 KiB each when idle; beyond it a newcomer is told to come back later."""
@@ -97,6 +129,38 @@ class Config:
                 f"a relay on {self.host} needs the host names that peers will dial: "
                 "add names=('relay.example.org',), or --name on the command line"
             )
+        self._check_privacy()
+
+    def _check_privacy(self) -> None:
+        if (self.tls_cert is None) is not (self.tls_key is None):
+            raise ValidationError("--tls-cert and --tls-key belong together: give both")
+        if not is_loopback(self.host) and self.tls_cert is None and not self.behind_proxy:
+            raise ValidationError(
+                f"a relay on {self.host} needs TLS: add --tls-cert and --tls-key, or "
+                "--behind-proxy where a proxy in front of it ends TLS"
+            )
+        if self.admission == Admit.OPEN and self.is_public:
+            raise ValidationError(
+                "admission 'open' lets everybody do everything, so it is for loopback only: use "
+                "'rooms' or 'token' for a relay that others reach"
+            )
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether anybody may read and write any room; else the rooms' records say who."""
+        return self.admission == Admit.OPEN
+
+    @property
+    def is_public(self) -> bool:
+        """Tell whether others than this machine may reach the relay."""
+        return not is_loopback(self.host) or self.behind_proxy
+
+    @property
+    def creators(self) -> Creators:
+        """Return who may create rooms, in the modes where tokens do not say it."""
+        if self.create_rooms is not None:
+            return self.create_rooms
+        return Creators.MEMBERS if self.is_public else Creators.ANYONE
 
     @property
     def accepted_names(self) -> frozenset[str]:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from syncchat.wire.frames import AnyFrame, Open, Push
+from syncchat.trust.records import is_record
+from syncchat.wire.frames import AnyFrame, Open, Push, Renew
+
+from .config import Config
+from .log import Standing
 
 DEVICE_BYTES = 8
+RENEW_COST = 100
+"""A token's signature takes fifty times as long to check as a small frame."""
+
+OCTETS_PER_UNIT = 512
+"""Bytes of a record that take about as long to verify and fold as a small frame."""
+
+CLOSED_COST = 50
+"""For a room that somebody may not enter: the relay may have to fold its whole log to know."""
 
 
 class Ask(Enum):
@@ -16,6 +28,19 @@ class Ask(Enum):
     ENVELOPES = auto()
     CHAINS = auto()
     CURSORS = auto()
+
+
+class Pace(Enum):
+    """Says how a subscription gets what stands in a room's log."""
+
+    CLOSED = auto()
+    """It may not read the room, and waits until it may."""
+    READING = auto()
+    """It is being read for, or will be."""
+    LIVE = auto()
+    """It has all there is, and gets what comes."""
+    HELD = auto()
+    """It was live until a record came: whether it still may read is being asked."""
 
 
 @dataclass(slots=True)
@@ -39,21 +64,32 @@ class Bucket:
         self.tokens -= cost * 1000
         return -(self.tokens // self.per_second) if self.tokens < 0 else 0
 
+    def owe(self, cost: int) -> None:
+        """Take ``cost`` tokens that the next ``take`` waits for."""
+        self.tokens -= cost * 1000
+
 
 def cost_of(frame: AnyFrame | None) -> int:
     """Return how many units of work a frame counts for."""
     match frame:
         case Push():
-            return 1 + len(frame.envelopes) // 16
+            octets = sum(len(raw) for raw in frame.envelopes if is_record(raw))
+            return 1 + len(frame.envelopes) // 16 + octets // OCTETS_PER_UNIT
         case Open():
-            return 1 + len(frame.rooms) // 4
+            proofs = sum(room.proof is not None for room in frame.rooms)
+            return 1 + len(frame.rooms) // 4 + proofs
+        case Renew():
+            return RENEW_COST
         case _:
             return 1
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """Is one connection; ``device`` is empty until it has proved who it is."""
+    """Is one connection; ``device`` is empty until it has proved who it is, and was admitted.
+
+    ``subject`` is the person that a token named, and ``grant_ends_ms`` when it ends, 0 for never.
+    """
 
     conn: int
     nonce: bytes
@@ -62,6 +98,13 @@ class Connection:
     frames: Bucket
     octets: Bucket
     device: bytes = b""
+    device_key: bytes = b""
+    is_operator: bool = False
+    is_vouching: bool = False
+    subject: str = ""
+    may_create_rooms: bool = False
+    grant_ends_ms: int = 0
+    remind_at_ms: int = 0
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     rooms_opening: int = 0
     pushes_in_flight: int = 0
@@ -70,6 +113,18 @@ class Connection:
     asks: dict[tuple[Ask, int], None] = field(default_factory=dict)
     """What to read for it, in order and each once, when it has room for the answer."""
 
+    @classmethod
+    def new(cls, conn: int, nonce: bytes, now_ms: int, config: Config) -> Connection:
+        """Return a connection that has just been opened."""
+        frames = Bucket.full(config.frames_per_second, config.frames_burst, now_ms)
+        octets = Bucket.full(config.bytes_per_second, config.bytes_burst, now_ms)
+        return cls(conn, nonce, now_ms, now_ms, frames, octets)
+
+    @property
+    def is_member_somewhere(self) -> bool:
+        """Tell whether its device is a member's in a room that it has open."""
+        return any(found.standing is Standing.MEMBER for found in self.subscriptions.values())
+
 
 @dataclass(slots=True, eq=False)
 class Subscription:
@@ -77,15 +132,24 @@ class Subscription:
 
     ``position`` is the seq up to which everything was sent or acknowledged to it. It is live
     while that is the room's head; else it is being brought there by reading, and owes nothing to
-    what is written meanwhile.
+    what is written meanwhile. ``standing`` is what the log said of ``keys`` last, when its head
+    was ``verified``.
     """
 
     connection: Connection
     room: Room
     position: int
-    is_live: bool
+    pace: Pace
     owes_live_frame: bool
+    keys: tuple[bytes, ...]
+    standing: Standing
+    verified: int
     applied: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether what is written to the room goes to it at once."""
+        return self.pace is Pace.LIVE
 
 
 @dataclass(slots=True, eq=False)
@@ -113,17 +177,44 @@ class PendingPush:
     size: int
 
 
+@dataclass(slots=True)
+class Backlog:
+    """Counts what waits for a commit, of all connections."""
+
+    envelopes: int = 0
+    octets: int = 0
+
+    def has_room_for(self, push: PendingPush, config: Config) -> bool:
+        """Tell whether a Push may wait too."""
+        return (
+            self.envelopes + len(push.envelopes) <= config.pending_envelopes_max
+            and self.octets + push.size <= config.pending_bytes_max
+        )
+
+    def add(self, push: PendingPush) -> None:
+        """Count a Push that waits from now on."""
+        self.envelopes += len(push.envelopes)
+        self.octets += push.size
+
+    def remove(self, push: PendingPush) -> None:
+        """Count a Push whose commit is decided, its connection's place in flight included."""
+        push.connection.pushes_in_flight -= 1
+        self.envelopes -= len(push.envelopes)
+        self.octets -= push.size
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingOpen:
     """Is an Open whose rooms are being looked up.
 
     ``rooms`` holds (room, cursor as counted, cursor as said, own_seq as said); ``fingerprints``
-    what the log should have at the cursor as counted.
+    what the log should have at the cursor as counted; ``keys`` what was proved for each room.
     """
 
     connection: Connection
     rooms: tuple[tuple[bytes, int, int, int], ...]
     fingerprints: tuple[bytes, ...]
+    keys: tuple[tuple[bytes, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,10 +226,11 @@ class PendingRead:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PendingHead:
-    """Is a look at a room's head after a flush of unknown outcome."""
+class PendingCheck:
+    """Is a look at a room's head, and at who may read it, after a flush that may change them."""
 
     room: bytes
+    subscriptions: tuple[Subscription, ...]
 
 
-Pending = PendingPush | PendingOpen | PendingRead | PendingHead
+Pending = PendingPush | PendingOpen | PendingRead | PendingCheck

@@ -15,12 +15,17 @@ from syncchat.wire.limits import CHAINS_PER_FRAME_MAX
 from .config import Config
 from .connection import Room, Subscription
 from .effects import Send
-from .log import CursorEntry
+from .log import CursorEntry, Standing
 
 
 def note_applied(subscription: Subscription, cursor: int, now_ms: int) -> None:
-    """Take an Applied; a cursor beyond the log counts as its head, an older one as nothing."""
+    """Take a member's Applied.
+
+    A cursor beyond the log counts as its head, an older one as nothing.
+    """
     room, device = subscription.room, subscription.connection.device
+    if subscription.standing is not Standing.MEMBER:
+        return
     cursor = min(cursor, room.head)
     if cursor <= max(subscription.applied, room.cursors_unsaved.get(device, 0)):
         return
@@ -46,7 +51,7 @@ def is_due(room: Room, now_ms: int, config: Config) -> bool:
 
 
 def pass_on(room: Room, config: Config) -> list[Send]:
-    """Return the frames that tell a room's receivers of changed cursors.
+    """Return the frames that tell a room's members of changed cursors.
 
     A slow receiver gets none, for they are not worth queueing: it asks again when it wants them.
     """
@@ -55,7 +60,8 @@ def pass_on(room: Room, config: Config) -> list[Send]:
     sends: list[Send] = []
     for conn, subscription in room.subscriptions.items():
         connection = subscription.connection
-        if connection.unsent_bytes > config.unsent_bytes_max:
+        is_member = subscription.standing is Standing.MEMBER
+        if not is_member or connection.unsent_bytes > config.unsent_bytes_max:
             continue
         if connection.device not in changed:
             for_bystanders.append(conn)

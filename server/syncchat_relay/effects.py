@@ -10,11 +10,11 @@ reading of what each piece of log work means, for the server and for a simulator
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from . import log as relay_log
-from .log import CursorEntry, Log, Outcome
+from .log import CursorEntry, Log, Outcome, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,48 +42,95 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouch:
+    """Ask whether a token admits a device; answer with ``Hub.vouched``.
+
+    Nothing may be taken from the connection until then: what a device sends before it is admitted
+    waits in its socket, and costs the relay no memory.
+    """
+
+    conn: int
+    device_key: bytes
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRevocation:
+    """Keep that a device or subject is turned away, or no longer; then tell ``Hub.turn_away``.
+
+    An operator asked for it on ``conn``, from which nothing may be taken until it is kept.
+    """
+
+    conn: int
+    device: bytes
+    subject: str
+    undo: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
-    """Append to a room; all that waits may share one transaction."""
+    """Append to a room what a device pushes; all that waits may share one transaction."""
 
     ticket: int
     room: bytes
     envelopes: tuple[bytes, ...]
+    pusher: bytes = b""
+    may_create: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Find what the log knows of rooms: (room, cursor) pairs, for one device."""
+    """Find what the log knows of rooms, for one device.
+
+    ``rooms`` are (room, cursor, keys); the keys are the device's own, and what was proved beside.
+    """
 
     ticket: int
     device: bytes
-    rooms: tuple[tuple[bytes, int], ...]
+    rooms: tuple[tuple[bytes, int, tuple[bytes, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read a part of a room's log."""
+    """Read a part of a room's log, as far as who holds ``keys`` may.
+
+    Up to ``verified`` they could when that was asked last.
+    """
 
     ticket: int
     room: bytes
     after: int
     envelopes_max: int
     bytes_max: int
+    keys: tuple[bytes, ...]
+    verified: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReadChains:
-    """Read how much of each device's chain a room has."""
+    """Read how much of each device's chain a room has, for who may read it."""
 
     ticket: int
     room: bytes
+    keys: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadCursors:
-    """Read a room's device cursors."""
+    """Read a room's device cursors, for a member."""
 
     ticket: int
     room: bytes
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Find a room's head, and how each of some holders of keys stands to it."""
+
+    ticket: int
+    room: bytes
+    readers: tuple[tuple[bytes, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +140,30 @@ class SaveCursors:
     entries: tuple[CursorEntry, ...]
 
 
-LogWork = Lookup | Read | ReadChains | ReadCursors | SaveCursors
-Effect = Send | Close | Pause | Append | LogWork
+LogWork = Lookup | Check | Read | ReadChains | ReadCursors | SaveCursors
+Effect = Send | Close | Pause | Vouch | KeepRevocation | Append | LogWork
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Is what a token grants: who it names, until when (wall time), and what they may."""
+
+    subject: str
+    expires_ms: int
+    may_create_rooms: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Answers Vouch: ``grant`` is None for a token that does not admit the device.
+
+    ``left_ms`` is how long the grant lasts from now. ``has_failed`` tells that nobody could say.
+    """
+
+    conn: int
+    grant: Grant | None
+    left_ms: int = 0
+    has_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +178,14 @@ class Appended:
 class RoomFacts:
     """Is what a log knows of one room and one device in it.
 
-    ``at_cursor`` is the fingerprint at the cursor that was asked for, None beyond the head.
+    ``at_cursor`` is the fingerprint at the cursor that was asked for, None beyond the head. Of a
+    room that the device may not read all is as of one that is not there.
     """
 
     head: int
     at_cursor: bytes | None
     own_seq: int
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +198,26 @@ class LookedUp:
 
 @dataclass(frozen=True, slots=True)
 class WasRead:
-    """Answers Read; ``fingerprint`` is that of the log up to the last of ``envelopes``."""
+    """Answers Read; ``fingerprint`` is that of the log up to the last of ``envelopes``.
+
+    ``last`` is the seq up to which may be read: the log's head, or for who may read no more that
+    of the record by which this ended.
+    """
 
     ticket: int
     envelopes: Sequence[bytes]
     fingerprint: bytes
+    last: int
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Answers Check."""
+
+    ticket: int
+    head: int
+    standings: Sequence[Standing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,30 +235,35 @@ class Failed:
     ticket: int
 
 
-LogAnswer = Appended | LookedUp | WasRead | DevicesRead | Failed
+LogAnswer = Appended | LookedUp | Checked | WasRead | DevicesRead | Failed
 
 
-def perform(log: Log, work: LogWork) -> LogAnswer | None:
-    """Return the log's answer to one piece of work; raises what the log raises."""
+def perform(log: Log, work: LogWork, *, now_ms: int) -> LogAnswer | None:
+    """Return the log's answer to one piece of work; raises what the log raises.
+
+    ``now_ms`` is the wall time.
+    """
     match work:
         case Lookup():
             return LookedUp(
                 work.ticket,
-                [_facts(log, room, cursor, work.device) for room, cursor in work.rooms],
+                [
+                    _facts(log, room, cursor, work.device, log.standing(room, keys, now_ms=now_ms))
+                    for room, cursor, keys in work.rooms
+                ],
             )
+        case Check():
+            standings = [log.standing(work.room, keys, now_ms=now_ms) for keys in work.readers]
+            return Checked(work.ticket, log.head(work.room).seq, standings)
         case Read():
-            envelopes = log.read(
-                work.room,
-                work.after,
-                envelopes_max=work.envelopes_max,
-                bytes_max=work.bytes_max,
-            )
-            last = log.fingerprint_at(work.room, work.after + len(envelopes))
-            return WasRead(work.ticket, envelopes, last or b"")
+            return _read(log, work, now_ms)
         case ReadChains():
-            return DevicesRead(work.ticket, log.chains(work.room))
+            standing = log.standing(work.room, work.keys, now_ms=now_ms)
+            return DevicesRead(work.ticket, log.chains(work.room) if standing else [])
         case ReadCursors():
-            return DevicesRead(work.ticket, log.cursors(work.room))
+            standing = log.standing(work.room, work.keys, now_ms=now_ms)
+            is_member = standing is Standing.MEMBER
+            return DevicesRead(work.ticket, log.cursors(work.room) if is_member else [])
         case SaveCursors():
             log.set_cursors(work.entries)
             return None
@@ -180,14 +271,34 @@ def perform(log: Log, work: LogWork) -> LogAnswer | None:
             assert_never(work)
 
 
-def perform_appends(log: Log, appends: Sequence[Append]) -> list[Appended]:
-    """Return the answers to appends that were written as one flush."""
-    batch = [relay_log.Append(work.room, work.envelopes) for work in appends]
-    outcomes = log.append(batch)
+def perform_appends(log: Log, appends: Sequence[Append], *, now_ms: int) -> list[Appended]:
+    """Return the answers to appends that were written as one flush at a wall time."""
+    batch = [
+        relay_log.Append(work.room, work.envelopes, work.pusher, work.may_create)
+        for work in appends
+    ]
+    outcomes = log.append(batch, now_ms=now_ms)
     return [Appended(work.ticket, found) for work, found in zip(appends, outcomes, strict=True)]
 
 
-def _facts(log: Log, room: bytes, cursor: int, device: bytes) -> RoomFacts:
+def _facts(log: Log, room: bytes, cursor: int, device: bytes, standing: Standing) -> RoomFacts:
+    if standing is Standing.NOBODY:
+        return RoomFacts(0, None, 0, standing)
     head = log.head(room)
     at_cursor = head.fingerprint if cursor == head.seq else log.fingerprint_at(room, cursor)
-    return RoomFacts(head.seq, at_cursor, log.chain_seq(room, device))
+    return RoomFacts(head.seq, at_cursor, log.chain_seq(room, device), standing)
+
+
+def _read(log: Log, work: Read, now_ms: int) -> WasRead:
+    room, after = work.room, work.after
+    standing = log.standing(room, work.keys, now_ms=now_ms)
+    if standing is Standing.NOBODY:
+        last = log.last_readable(room, work.keys, verified=work.verified, now_ms=now_ms)
+    else:
+        last = log.head(room).seq
+    count = min(work.envelopes_max, last - after)
+    envelopes = (
+        log.read(room, after, envelopes_max=count, bytes_max=work.bytes_max) if count > 0 else []
+    )
+    fingerprint = log.fingerprint_at(room, after + len(envelopes))
+    return WasRead(work.ticket, envelopes, fingerprint or b"", last, standing)

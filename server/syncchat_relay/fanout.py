@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from syncchat.trust.records import is_record
 from syncchat.wire.codes import ItemStatus
 from syncchat.wire.frames import Ack, AckItem, Deliver, encode
 
 from .config import Config
-from .connection import Ask, PendingPush, Room, Subscription
+from .connection import Ask, Pace, PendingPush, Room, Subscription
 from .effects import Send
 from .log import Outcome
 
@@ -88,17 +89,30 @@ def parts_of(alias: int, after: int, envelopes: Sequence[bytes], bytes_max: int)
     return parts
 
 
-def fan_out(room: Room, segments: Sequence[Segment], config: Config) -> list[Send]:
+def first_record(segments: Sequence[Segment]) -> int:
+    """Return the seq of the first record that a flush stored in a room, 0 for none."""
+    for segment in segments:
+        for place, raw in enumerate(segment.stored):
+            if is_record(raw):
+                return segment.after + place + 1
+    return 0
+
+
+def fan_out(
+    room: Room, segments: Sequence[Segment], config: Config, *, record: int = 0
+) -> list[Send]:
     """Return what a flush gives to a room's receivers, and move their positions.
 
     ``segments`` are all of the room in that flush, in order. A pusher whose connection has ended
-    meanwhile has no subscription any more, and so gets no Ack.
+    meanwhile has no subscription any more, and so gets no Ack. ``record`` is the seq of the first
+    record where records say who may read: beyond it nobody gets what they did not push.
     """
     pushers = {segment.push.connection.conn for segment in segments}
     filled = [segment for segment in segments if segment.stored]
     sends: list[Send] = []
     if filled:
         run = [raw for segment in filled for raw in segment.stored]
+        run = run[: record - filled[0].after] if record else run
         for part in parts_of(room.alias, filled[0].after, run, config.deliver_bytes_max):
             conns = tuple(
                 conn
@@ -111,7 +125,7 @@ def fan_out(room: Room, segments: Sequence[Segment], config: Config) -> list[Sen
     for conn in dict.fromkeys(segment.push.connection.conn for segment in segments):
         subscription = room.subscriptions.get(conn)
         if subscription is not None:
-            sends += _for_pusher(subscription, segments, shared, config)
+            sends += _for_pusher(subscription, segments, shared, config, record)
     seen = max(segment.seq_seen for segment in segments)
     learn_head(room, seen)
     return sends
@@ -129,7 +143,7 @@ def learn_head(room: Room, seq: int) -> None:
 
 def fall_behind(subscription: Subscription) -> None:
     """Take a subscription off live delivery: it reads on from its position."""
-    subscription.is_live = False
+    subscription.pace = Pace.READING
     subscription.connection.asks[Ask.ENVELOPES, subscription.room.alias] = None
 
 
@@ -138,6 +152,7 @@ def _for_pusher(
     segments: Sequence[Segment],
     shared: dict[int, list[Part]],
     config: Config,
+    record: int,
 ) -> list[Send]:
     connection, room = subscription.connection, subscription.room
     sends: list[Send] = []
@@ -147,9 +162,13 @@ def _for_pusher(
             connection.unsent_bytes += len(data)
             sends.append(Send((connection.conn,), data))
             # One that is behind has a read on its way from its position: that stays put.
-            is_next = subscription.is_live and subscription.position == segment.after
+            has_all = subscription.pace in (Pace.LIVE, Pace.HELD)
+            is_next = has_all and subscription.position == segment.after
             if segment.stored and is_next:
                 subscription.position = segment.last
+        elif segment.stored and record:
+            if subscription.is_live:
+                fall_behind(subscription)
         elif segment.stored:
             if segment.after not in shared:
                 shared[segment.after] = parts_of(

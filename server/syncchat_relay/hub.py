@@ -2,9 +2,11 @@
 
 The story of a connection. ``connected`` says Hello with a nonce. The first frame must be Auth: a
 version that both speak, a host name that is this relay's, the device's signature over both and the
-nonce. Then frames come in any order. Open has the log look up each room and answers with what
-differs from what the peer said; a room that is behind is read from the log part by part, Live says
-when that is over. Push goes to the log; after the commit ``fan_out`` acks and delivers.
+nonce; in mode ``token`` also a token, which somebody else looks at (see ``admission``). Then frames
+come in any order. Open has the log look up each room and answers with what differs from what the
+peer said; a room that is behind is read from the log part by part, Live says when that is over.
+Push goes to the log; after the commit ``fan_out`` acks and delivers. A room that its device may not
+read is closed and waits; records open and close it (see ``access``).
 
 Everything has a bound, and each says what happens beyond it:
 
@@ -14,6 +16,7 @@ Everything has a bound, and each says what happens beyond it:
   than configured: the Push is answered at once with FULL for each item; the peer tries again.
 - Unsent bytes: a slow receiver leaves live delivery, keeps its position, and reads from the log
   when it has caught its breath. Answers to asks wait likewise, each ask once.
+- Closed rooms and forbidden pushes: each costs as much rate as folding a long log may take.
 - Rooms: an Open that would go over the limit is refused with TOO_MANY_ROOMS and changes nothing.
 - Connections: one too many is told BUSY and closed. A frame that is malformed or out of place is
   told BAD_FRAME and closed. Silence and an unfinished handshake are closed.
@@ -23,7 +26,7 @@ Every method returns the effects to perform, in order (see ``effects``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from syncchat.errors import DecodeError
 from syncchat.ports import Random
@@ -36,12 +39,13 @@ from syncchat.wire.frames import (
     Bye,
     Error,
     Hello,
-    Live,
     Open,
     Opened,
     Ping,
     Pong,
     Push,
+    Renew,
+    Revoke,
     RoomState,
     decode,
     encode,
@@ -54,78 +58,65 @@ from syncchat.wire.limits import (
     VERSION,
 )
 
-from .admission import Refused, authenticate
+from . import access
+from .admission import Admission, Refused, Revoked
+from .asking import device_frames
+from .books import Books
 from .config import Config
 from .connection import (
-    DEVICE_BYTES,
+    CLOSED_COST,
     Ask,
-    Bucket,
     Connection,
+    Pace,
     Pending,
-    PendingHead,
+    PendingCheck,
     PendingOpen,
     PendingPush,
     PendingRead,
-    Room,
     Subscription,
     cost_of,
 )
-from .cursors import chain_frames, cursor_frames, is_due, note_applied, pass_on, unsaved
+from .cursors import is_due, note_applied, pass_on
 from .effects import (
     Append,
     Appended,
-    Close,
+    Checked,
     DevicesRead,
     Effect,
     LogAnswer,
     LookedUp,
     Lookup,
     Pause,
-    Read,
-    ReadChains,
-    ReadCursors,
     RoomFacts,
-    SaveCursors,
-    Send,
+    Vouched,
     WasRead,
 )
-from .fanout import ENVELOPES_PER_DELIVER, Segment, ack, fall_behind, fan_out, learn_head, parts_of
+from .fanout import Segment, ack, fall_behind, fan_out, first_record, learn_head, parts_of
 from .log import Outcome
-from .opening import compare, pending_open
+from .opening import compare, pending_open, state_of, subscription_of
 
 NONCE_BYTES = 32
 RETRY_MS = 1_000
 """When to come back after the relay failed or stopped."""
 
 
-class Hub:
+class Hub(Books):
     """Serves every connection of one relay."""
 
-    def __init__(self, *, incarnation: bytes, config: Config, random: Random) -> None:
+    def __init__(
+        self, *, incarnation: bytes, config: Config, random: Random, operator_secret: bytes = b""
+    ) -> None:
+        super().__init__(config)
         self._incarnation = incarnation
-        self._config = config
         self._random = random
-        self._names = config.accepted_names
-        self._connections: dict[int, Connection] = {}
-        self._rooms: dict[bytes, Room] = {}
-        self._pending: dict[int, Pending] = {}
-        self._next_alias = 1
-        self._next_ticket = 1
-        self._pending_envelopes = 0
-        self._pending_bytes = 0
-        self._out: list[Effect] = []
+        self._admission = Admission(
+            config, incarnation=incarnation, operator_secret=operator_secret
+        )
 
     def connected(self, conn: int, now_ms: int) -> list[Effect]:
         """Take a new connection; ``conn`` is a number that was never used before."""
         config, nonce = self._config, self._random.bytes(NONCE_BYTES)
-        connection = Connection(
-            conn,
-            nonce,
-            now_ms,
-            now_ms,
-            Bucket.full(config.frames_per_second, config.frames_burst, now_ms),
-            Bucket.full(config.bytes_per_second, config.bytes_burst, now_ms),
-        )
+        connection = Connection.new(conn, nonce, now_ms, config)
         is_full = len(self._connections) >= config.connections_max
         self._connections[conn] = connection
         if is_full:
@@ -147,17 +138,12 @@ class Hub:
                 frame = decode(data)
             except DecodeError as exc:
                 raise Refused(ErrorCode.BAD_FRAME, str(exc)[:200]) from exc
-            if not connection.device:
-                connection.device = authenticate(
-                    frame,
-                    incarnation=self._incarnation,
-                    nonce=connection.nonce,
-                    names=self._names,
-                )
+            if not connection.device or connection.is_vouching:
+                self._out += self._admission.enter(connection, frame)
             elif frame is not None:
                 self._take(connection, frame, now_ms)
         except Refused as exc:
-            self._refuse(connection, exc.code, str(exc))
+            self._refuse(connection, exc.code, str(exc), exc.retry_after_ms)
             return self._effects()
         wait_ms = max(
             connection.frames.take(cost_of(frame), now_ms),
@@ -193,10 +179,27 @@ class Hub:
                 self._refuse(connection, ErrorCode.BAD_AUTH, "no Auth in time")
             elif now_ms - connection.heard_ms > SILENCE_MS_MAX:
                 self._close(connection, "silent for too long")
+            else:
+                self._judge(connection, lambda it: self._admission.check_grant(it, now_ms))
         self._save_cursors(self._rooms.values())
         for room in self._rooms.values():
             if is_due(room, now_ms, self._config):
                 self._out += pass_on(room, self._config)
+        return self._effects()
+
+    def vouched(self, answer: Vouched, now_ms: int) -> list[Effect]:
+        """Take the answer to ``Vouch``."""
+        connection = self._connections.get(answer.conn)
+        if connection is not None:
+            connection.heard_ms = now_ms  # it was not listened to until now
+            self._judge(connection, lambda it: self._admission.vouched(it, answer, now_ms))
+        return self._effects()
+
+    def turn_away(self, revoked: Revoked) -> list[Effect]:
+        """Turn away, now and from now on, exactly those who are revoked."""
+        self._admission.revoked = revoked
+        for connection in list(self._connections.values()):
+            self._judge(connection, self._admission.check_revoked)
         return self._effects()
 
     def shut_down(self) -> list[Effect]:
@@ -212,14 +215,13 @@ class Hub:
             pending = self._pending.pop(answer.ticket)
             match answer, pending:
                 case Appended(), PendingPush():
-                    self._release(pending)
+                    self._backlog.remove(pending)
                     found = Segment.from_outcomes(pending, answer.outcomes)
                     segments.setdefault(pending.room, []).append(found)
                 case LookedUp(), PendingOpen():
                     self._opened(pending, answer.facts)
-                case LookedUp(), PendingHead():
-                    if pending.room in self._rooms:
-                        self._learn_head(self._rooms[pending.room], answer.facts[0].head)
+                case Checked(), PendingCheck():
+                    self._checked(pending, answer)
                 case WasRead(), PendingRead():
                     self._was_read(pending, answer)
                 case DevicesRead(), PendingRead():
@@ -229,6 +231,15 @@ class Hub:
         for name, of_room in segments.items():
             self._flushed(name, of_room)
         return self._effects()
+
+    def _judge(
+        self, connection: Connection, judge: Callable[[Connection], list[Effect] | None]
+    ) -> None:
+        """Let admission look at a connection, and end it if that refuses it."""
+        try:
+            self._out += judge(connection) or ()
+        except Refused as exc:
+            self._refuse(connection, exc.code, str(exc), exc.retry_after_ms)
 
     # Frames from peers.
 
@@ -250,6 +261,10 @@ class Hub:
                 pass
             case Bye():
                 self._close(connection, "bye")
+            case Renew():
+                self._out += self._admission.renew(connection, frame)
+            case Revoke():
+                self._out += self._admission.revoke(connection, frame)
             case _:
                 raise Refused(
                     ErrorCode.BAD_FRAME, f"a peer sends no {type(frame).__name__} at this point"
@@ -266,7 +281,10 @@ class Hub:
             return
         pending = pending_open(connection, frame, self._incarnation)
         connection.rooms_opening += len(pending.rooms)
-        wanted = tuple((room, cursor) for room, cursor, _, _ in pending.rooms)
+        wanted = tuple(
+            (room, cursor, keys)
+            for (room, cursor, _, _), keys in zip(pending.rooms, pending.keys, strict=True)
+        )
         self._out.append(Lookup(self._ticket(pending), connection.device, wanted))
 
     def _take_push(self, connection: Connection, frame: Push) -> None:
@@ -274,20 +292,29 @@ class Hub:
         envelopes = tuple(frame.envelopes)
         size = sum(map(len, envelopes))
         push = PendingPush(connection, room.name, frame.alias, frame.number, envelopes, size)
-        if (
-            connection.pushes_in_flight >= PUSHES_IN_FLIGHT_MAX
-            or self._pending_envelopes + len(envelopes) > self._config.pending_envelopes_max
-            or self._pending_bytes + size > self._config.pending_bytes_max
-        ):
+        is_over = connection.pushes_in_flight >= PUSHES_IN_FLIGHT_MAX
+        if is_over or not self._backlog.has_room_for(push, self._config):
             self._send(connection, ack(push, [Outcome(ItemStatus.FULL, 0)] * len(envelopes)))
             return
         connection.pushes_in_flight += 1
-        self._pending_envelopes += len(envelopes)
-        self._pending_bytes += size
-        self._out.append(Append(self._ticket(push), room.name, envelopes))
+        self._backlog.add(push)
+        self._out.append(
+            Append(
+                self._ticket(push),
+                room.name,
+                envelopes,
+                connection.device_key,
+                self._admission.may_create_room(
+                    connection, is_member=connection.is_member_somewhere
+                ),
+            )
+        )
 
     def _ask(self, connection: Connection, ask: Ask, alias: int) -> None:
-        self._subscription(connection, alias)
+        if not self._subscription(connection, alias).standing:
+            for data in device_frames(ask, alias, [], connection.device):
+                self._send(connection, data)
+            return
         connection.asks[ask, alias] = None
         self._pump(connection)
 
@@ -309,13 +336,15 @@ class Hub:
         told_live: list[tuple[Subscription, bytes]] = []
         for position, told in enumerate(compare(pending, facts)):
             room = self._room(told.name, told.fact.head)
-            subscription = Subscription(connection, room, told.after, True, not told.is_same)
+            subscription = subscription_of(connection, room, told, pending.keys[position])
             connection.subscriptions[room.alias] = subscription
             room.subscriptions[connection.conn] = subscription
             aliases.append(room.alias)
             if not told.is_same:
-                states.append(RoomState(position, told.after, room.head, told.fact.own_seq))
-            if told.after < room.head:
+                states.append(state_of(position, told, room.head))
+            if subscription.pace is Pace.CLOSED:
+                connection.frames.owe(CLOSED_COST)
+            elif told.after < room.head:
                 fall_behind(subscription)
             elif not told.is_same:
                 told_live.append((subscription, told.fingerprint))
@@ -329,19 +358,23 @@ class Hub:
         connection, room = subscription.connection, subscription.room
         connection.reads_in_flight -= 1
         if self._is_current(subscription):
-            if not read.envelopes:
+            if not read.envelopes and subscription.position < read.last:
                 self._refuse(connection, ErrorCode.INTERNAL, "the log has a hole", RETRY_MS)
                 return
+            access.admit(subscription, read, lambda data: self._send(connection, data))
             for part in parts_of(
                 room.alias, subscription.position, read.envelopes, self._config.deliver_bytes_max
             ):
                 self._send(connection, part.data)
                 subscription.position = part.last
             self._learn_head(room, subscription.position)
-            if subscription.position < room.head:
+            end = room.head if read.standing else read.last
+            if subscription.position < end:
                 fall_behind(subscription)
+            elif not read.standing:
+                access.shut(subscription, lambda data: self._send(connection, data))
             else:
-                subscription.is_live = True
+                subscription.pace = Pace.LIVE
                 self._say_live(subscription, read.fingerprint)
         self._pump(connection)
 
@@ -349,152 +382,49 @@ class Hub:
         connection, alias = pending.subscription.connection, pending.subscription.room.alias
         connection.reads_in_flight -= 1
         if self._is_current(pending.subscription):
-            if pending.ask is Ask.CURSORS:
-                others = [item for item in devices if item[0] != connection.device]
-                frames = cursor_frames(alias, others)
-            else:
-                frames = chain_frames(alias, devices)
-            for data in frames:
+            for data in device_frames(pending.ask, alias, devices, connection.device):
                 self._send(connection, data)
         self._pump(connection)
 
     def _flushed(self, name: bytes, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            if all(outcome.status is ItemStatus.FORBIDDEN for outcome in segment.outcomes):
+                segment.push.connection.frames.owe(CLOSED_COST)
         room = self._rooms.get(name)
         if room is not None:
-            self._out += fan_out(room, segments, self._config)
+            record = 0 if self._config.is_open else first_record(segments)
+            self._out += fan_out(room, segments, self._config, record=record)
+            if record:
+                self._check(room)
+            self._pump_room(room)
+
+    def _checked(self, pending: PendingCheck, answer: Checked) -> None:
+        room = self._rooms.get(pending.room)
+        if room is not None:
+            learn_head(room, answer.head)
+            current = [found for found in pending.subscriptions if self._is_current(found)]
+            standings = dict(zip(pending.subscriptions, answer.standings, strict=True))
+            access.go_on(current, [standings[found] for found in current], answer.head)
             self._pump_room(room)
 
     def _log_failed(self, pending: Pending) -> None:
         match pending:
-            case PendingHead():
-                return  # the log is broken for good; who opens the room again is told
+            case PendingCheck():
+                # The log is broken for good: who is read for is told, and who opens the room again.
+                for found in filter(self._is_current, pending.subscriptions):
+                    if found.pace is Pace.HELD:
+                        fall_behind(found)
+                        self._pump(found.connection)
+                return
             case PendingPush():
                 # The outcome is unknown: the pusher learns it when it opens the room again, and
                 # its other receivers must hear of what may have been committed.
-                self._release(pending)
-                ticket = self._ticket(PendingHead(pending.room))
-                self._out.append(Lookup(ticket, bytes(DEVICE_BYTES), ((pending.room, 0),)))
+                self._backlog.remove(pending)
+                if pending.room in self._rooms:
+                    self._check(self._rooms[pending.room])
                 connection = pending.connection
             case PendingOpen():
                 connection = pending.connection
             case PendingRead():
                 connection = pending.subscription.connection
         self._refuse(connection, ErrorCode.INTERNAL, "the relay's log failed", RETRY_MS)
-
-    # Bookkeeping.
-
-    def _pump(self, connection: Connection) -> None:
-        """Ask the log for what a connection waits for, as far as it has room for answers."""
-        while (
-            connection.asks
-            and connection.unsent_bytes <= self._config.unsent_bytes_low
-            and connection.reads_in_flight < self._config.reads_in_flight_max
-            and connection.conn in self._connections
-        ):
-            ask, alias = next(iter(connection.asks))
-            del connection.asks[ask, alias]
-            subscription = connection.subscriptions.get(alias)
-            if subscription is None:
-                continue
-            connection.reads_in_flight += 1
-            ticket = self._ticket(PendingRead(subscription, ask))
-            room = subscription.room
-            match ask:
-                case Ask.ENVELOPES:
-                    self._out.append(
-                        Read(
-                            ticket,
-                            room.name,
-                            subscription.position,
-                            ENVELOPES_PER_DELIVER,
-                            self._config.deliver_bytes_max,
-                        )
-                    )
-                case Ask.CHAINS:
-                    self._out.append(ReadChains(ticket, room.name))
-                case Ask.CURSORS:
-                    self._save_cursors([room])
-                    self._out.append(ReadCursors(ticket, room.name))
-
-    def _room(self, name: bytes, head: int) -> Room:
-        room = self._rooms.get(name)
-        if room is None:
-            room = self._rooms[name] = Room(name, self._next_alias, head)
-            self._next_alias += 1
-        self._learn_head(room, head)
-        return room
-
-    def _learn_head(self, room: Room, seq: int) -> None:
-        if seq > room.head:  # a commit whose answer has not come, or never will
-            learn_head(room, seq)
-            self._pump_room(room)
-
-    def _pump_room(self, room: Room) -> None:
-        for subscription in room.subscriptions.values():
-            if not subscription.is_live:
-                self._pump(subscription.connection)
-
-    def _is_current(self, subscription: Subscription) -> bool:
-        connection = subscription.connection
-        return (
-            connection.conn in self._connections
-            and connection.subscriptions.get(subscription.room.alias) is subscription
-        )
-
-    def _ticket(self, pending: Pending) -> int:
-        ticket = self._next_ticket
-        self._next_ticket += 1
-        self._pending[ticket] = pending
-        return ticket
-
-    def _release(self, push: PendingPush) -> None:
-        push.connection.pushes_in_flight -= 1
-        self._pending_envelopes -= len(push.envelopes)
-        self._pending_bytes -= push.size
-
-    def _save_cursors(self, rooms: Iterable[Room]) -> None:
-        entries = [entry for room in rooms for entry in unsaved(room)]
-        if entries:
-            self._out.append(SaveCursors(tuple(entries)))
-
-    def _say_live(self, subscription: Subscription, fingerprint: bytes) -> None:
-        if subscription.owes_live_frame:
-            subscription.owes_live_frame = False
-            frame = Live(subscription.room.alias, subscription.position, fingerprint)
-            self._send(subscription.connection, encode(frame))
-
-    def _send(self, connection: Connection, data: bytes) -> None:
-        if connection.conn in self._connections:
-            connection.unsent_bytes += len(data)
-            self._out.append(Send((connection.conn,), data))
-
-    def _error(
-        self, connection: Connection, code: ErrorCode, text: str, retry_after_ms: int = 0
-    ) -> None:
-        self._send(connection, encode(Error(code, retry_after_ms, text)))
-
-    def _refuse(
-        self, connection: Connection, code: ErrorCode, text: str, retry_after_ms: int = 0
-    ) -> None:
-        self._error(connection, code, text, retry_after_ms)
-        self._close(connection, text)
-
-    def _close(self, connection: Connection, reason: str) -> None:
-        if connection.conn in self._connections:
-            self._forget(connection)
-            self._out.append(Close(connection.conn, reason))
-
-    def _forget(self, connection: Connection) -> None:
-        del self._connections[connection.conn]
-        for subscription in connection.subscriptions.values():
-            room = subscription.room
-            del room.subscriptions[connection.conn]
-            if not room.subscriptions:
-                self._save_cursors([room])
-                del self._rooms[room.name]
-        connection.subscriptions.clear()
-        connection.asks.clear()
-
-    def _effects(self) -> list[Effect]:
-        effects, self._out = self._out, []
-        return effects

@@ -12,23 +12,27 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 import websockets.asyncio.server
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from syncchat.errors import ConnectFailed
+from syncchat.errors import ConnectFailed, SyncchatError, ValidationError
 from syncchat.ports import Clock, Random, SystemClock, SystemRandom
 from syncchat.wire.limits import FRAME_BYTES_MAX
 
-from .config import Config
+from . import operator_secret
+from .admission import Revoked
+from .config import Admit, Config
 from .effects import (
     Append,
+    Check,
     Close,
     Effect,
+    KeepRevocation,
     LogAnswer,
     Lookup,
     Pause,
@@ -37,12 +41,15 @@ from .effects import (
     ReadCursors,
     SaveCursors,
     Send,
+    Vouch,
 )
+from .handle import Relay
 from .hub import Hub
-from .log import Log
-from .log.memory import MemoryLog
-from .log.sqlite import SqliteLog
 from .pipe import WRITE_BYTES_HIGH, Pipe, websocket_frame
+from .quiet import quiet
+from .stored import Stored
+from .tls import Tls, tls_of
+from .vouching import Verify, Vouching
 from .worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -54,13 +61,11 @@ MESSAGES_QUEUED_MAX = 4
 """Frames that the library reads ahead per connection; each may be FRAME_BYTES_MAX."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
-    """Is a relay that is listening."""
+TLS_TIMEOUT_S = 5.0
+"""For the TLS handshake, and for the other side to end TLS in good order."""
 
-    url: str
-    port: int
-    incarnation: bytes
+REREAD_S = 2.0
+"""How often it is looked who was revoked by another process."""
 
 
 @asynccontextmanager
@@ -71,50 +76,58 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     names: Sequence[str] = (),
+    admission: Admit | None = None,
+    verify: Verify | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> AsyncIterator[Relay]:
     """Run a relay until the block ends; port 0 takes a free one, see ``Relay.port``.
 
-    Give a whole ``config``, or the settings that matter most. What is in flight when the block
-    ends is committed and acked first. Raises ``ValidationError`` for settings that cannot serve,
-    ``StorageError`` for a data folder that cannot, ``ConnectFailed`` for an address that is taken.
+    Give a whole ``config``, or the settings that matter most. ``verify`` says what a token grants a
+    device (``Verify``), and makes the admission ``token``; it may be async, else it is to be quick.
+    What is in flight when the block ends is committed and acked first. Raises ``ValidationError``
+    for settings that cannot serve, ``StorageError`` for a data folder that cannot,
+    ``ConnectFailed`` for an address that is taken.
     """
     if config is None:
         folder = Path(data_dir) if data_dir is not None else None
-        config = Config(data_dir=folder, host=host, port=port, names=tuple(names))
+        mode = admission or (Admit.ROOMS if verify is None else Admit.TOKEN)
+        config = Config(data_dir=folder, host=host, port=port, names=tuple(names), admission=mode)
+    if (config.admission == Admit.TOKEN) is (verify is None):
+        raise ValidationError(
+            "admission 'token' and a verifier belong together: give serve() both, or neither"
+        )
+    tls = tls_of(config)
     clock, random = clock or SystemClock(), random or SystemRandom()
     loop = asyncio.get_running_loop()
     failure: BaseException | None = None
     with ThreadPoolExecutor(1, "syncchat-relay-log") as executor:
-        log = await loop.run_in_executor(executor, _open_log, config, random)
+        stored = await loop.run_in_executor(executor, Stored, config, clock, random)
         try:
             async with asyncio.TaskGroup() as tasks:
-                server = _Server(config, log, executor, tasks, clock=clock, random=random)
+                server = _Server(
+                    config, stored, executor, tasks, tls, verify, clock=clock, random=random
+                )
                 try:
                     async with server.listening() as relay:
                         yield relay
                 except BaseException as exc:  # the block's own, not to be wrapped in a group
                     failure = exc
         finally:
-            await loop.run_in_executor(executor, log.close)
+            await loop.run_in_executor(executor, stored.close)
     if failure is not None:
         raise failure
-
-
-def _open_log(config: Config, random: Random) -> Log:
-    if config.data_dir is None:
-        return MemoryLog(random=random)
-    return SqliteLog(config.data_dir, random=random)
 
 
 class _Server:
     def __init__(
         self,
         config: Config,
-        log: Log,
+        stored: Stored,
         executor: ThreadPoolExecutor,
         tasks: asyncio.TaskGroup,
+        tls: Tls | None,
+        verify: Verify | None,
         *,
         clock: Clock,
         random: Random,
@@ -122,9 +135,22 @@ class _Server:
         self._config = config
         self._clock = clock
         self._tasks = tasks
-        self._incarnation = log.incarnation
-        self._hub = Hub(incarnation=log.incarnation, config=config, random=random)
-        self._worker = Worker(executor, log, config=config, answered=self._answered)
+        self._executor = executor
+        self._stored = stored
+        self._revoked = stored.revoked_at_start
+        self._hub = Hub(
+            incarnation=stored.log.incarnation,
+            config=config,
+            random=random,
+            operator_secret=stored.operator_secret,
+        )
+        self._hub.turn_away(self._revoked)
+        self._vouching = None if verify is None else Vouching(verify, clock=clock)
+        self._tls = tls
+        self._held: dict[int, Vouch | KeepRevocation] = {}
+        self._worker = Worker(
+            executor, stored.log, config=config, clock=clock, answered=self._answered
+        )
         self._pipes: dict[int, Pipe] = {}
         self._pauses: dict[int, float] = {}
         self._next_conn = 1
@@ -134,12 +160,11 @@ class _Server:
         """Listen for connections within the block, and leave nothing running after it."""
         working = self._tasks.create_task(self._worker.run())
         ticking = self._tasks.create_task(self._tick())
+        watching = self._tasks.create_task(self._watch_revocations())
         try:
             async with self._listen() as listener:
-                port = listener.sockets[0].getsockname()[1]
-                host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
                 try:
-                    yield Relay(f"ws://{host}:{port}", port, self._incarnation)
+                    yield self._handle(listener.sockets[0].getsockname()[1])
                 finally:
                     listener.close(close_connections=False)
                     self._worker.stop()
@@ -149,10 +174,33 @@ class _Server:
         finally:
             self._worker.stop()
             ticking.cancel()
+            watching.cancel()
+
+    def _handle(self, port: int) -> Relay:
+        config, stored = self._config, self._stored
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        scheme = "ws" if self._tls is None else "wss"
+        secret = stored.operator_secret
+        return Relay(
+            f"{scheme}://{host}:{port}",
+            port,
+            stored.log.incarnation,
+            operator_link=operator_secret.link_of(config, port, secret) if secret else "",
+            is_first_start=stored.is_first_start,
+            _revoke=self._revoke,
+            _reload_tls=self._reload_tls,
+        )
 
     @asynccontextmanager
     async def _listen(self) -> AsyncIterator[websockets.asyncio.server.Server]:
         config = self._config
+        tls: dict[str, Any] = {}
+        if self._tls is not None:
+            tls = {
+                "ssl": self._tls.context,
+                "ssl_handshake_timeout": TLS_TIMEOUT_S,
+                "ssl_shutdown_timeout": TLS_TIMEOUT_S,
+            }
         try:
             listener = await websockets.asyncio.server.serve(
                 self._connection,
@@ -165,7 +213,8 @@ class _Server:
                 open_timeout=OPEN_TIMEOUT_S,
                 ping_interval=None,  # the protocol's own Ping and silence limit do that
                 server_header=None,
-                logger=logging.getLogger(f"{__name__}.websockets"),
+                logger=quiet(logging.getLogger(f"{__name__}.websockets")),
+                **tls,
             )
         except OSError as exc:
             raise ConnectFailed(
@@ -184,14 +233,58 @@ class _Server:
                 data = await websocket.recv()
                 raw = data if isinstance(data, bytes) else b""  # text is no frame of ours
                 self._perform(self._hub.receive(conn, raw, self._now_ms()))
+                if conn in self._held:
+                    await self._settle(self._held.pop(conn))
                 if conn in self._pauses:
                     await asyncio.sleep(self._pauses.pop(conn))
         except ConnectionClosed:
             pass
         finally:
             self._pauses.pop(conn, None)
+            self._held.pop(conn, None)
             del self._pipes[conn]
             self._perform(self._hub.lost(conn))
+
+    async def _settle(self, held: Vouch | KeepRevocation) -> None:
+        """Do what a connection must wait for before it is listened to again."""
+        match held:
+            case Vouch():
+                assert self._vouching is not None
+                answer = await self._vouching.answer(held)
+                self._perform(self._hub.vouched(answer, self._now_ms()))
+            case KeepRevocation():
+                try:
+                    await self._revoke(held.device, held.subject, held.undo, True)
+                except SyncchatError as exc:
+                    logger.error("a revocation was not kept: %s", exc)
+                    self._pipes[held.conn].cut()
+
+    async def _revoke(self, device: bytes, subject: str, undo: bool, for_good: bool) -> None:
+        """Turn somebody away from now on, or let them in again."""
+        revoke = partial(self._stored.revoke, device, subject, undo=undo, for_good=for_good)
+        loop = asyncio.get_running_loop()
+        self._turn_away(await loop.run_in_executor(self._executor, revoke))
+
+    async def _watch_revocations(self) -> None:
+        """See what another process revokes; also lets in whose time is over."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(REREAD_S)
+            try:
+                found = await loop.run_in_executor(self._executor, self._stored.revoked)
+            except SyncchatError as exc:
+                logger.error("who is revoked stays as it was: %s", exc)
+            else:
+                self._turn_away(found)
+
+    def _turn_away(self, revoked: Revoked) -> None:
+        if revoked != self._revoked:
+            self._revoked = revoked
+            self._perform(self._hub.turn_away(revoked))
+
+    def _reload_tls(self) -> None:
+        if self._tls is not None:
+            self._tls.reload()
 
     async def _tick(self) -> None:
         while True:
@@ -212,8 +305,18 @@ class _Server:
             match effect:
                 case Send():
                     self._send(effect)
-                case Append() | Lookup() | Read() | ReadChains() | ReadCursors() | SaveCursors():
+                case (
+                    Append()
+                    | Lookup()
+                    | Check()
+                    | Read()
+                    | ReadChains()
+                    | ReadCursors()
+                    | SaveCursors()
+                ):
                     self._worker.add(effect)
+                case Vouch() | KeepRevocation():
+                    self._held[effect.conn] = effect
                 case Pause():
                     self._pauses[effect.conn] = effect.ms / 1000
                 case Close():

@@ -12,8 +12,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from syncchat.errors import SyncchatError
+from syncchat.ports import Clock
 
 from .config import Config
 from .effects import (
@@ -45,11 +47,13 @@ class Worker:
         log: Log,
         *,
         config: Config,
+        clock: Clock,
         answered: Callable[[Sequence[LogAnswer]], None],
     ) -> None:
         self._executor = executor
         self._log = log
         self._config = config
+        self._clock = clock
         self._answered = answered
         self._appends: deque[Append] = deque()
         self._work: deque[LogWork] = deque()
@@ -79,7 +83,9 @@ class Worker:
                 works = [self._work.popleft() for _ in range(count)]
                 loop = asyncio.get_running_loop()
                 self._answered(
-                    await loop.run_in_executor(self._executor, _perform_all, self._log, works)
+                    await loop.run_in_executor(
+                        self._executor, _perform_all, self._log, works, self._clock
+                    )
                 )
             if not self._appends and not self._work:
                 if self._stopping:
@@ -107,7 +113,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         for delay_s in (*RETRY_DELAYS_S, None):
             try:
-                return await loop.run_in_executor(self._executor, perform_appends, self._log, batch)
+                flush = partial(perform_appends, self._log, batch, now_ms=self._clock.now_ms())
+                return await loop.run_in_executor(self._executor, flush)
             except SyncchatError as exc:
                 logger.error("flush of %d pushes failed: %s", len(batch), exc)
                 if delay_s is not None:
@@ -115,11 +122,11 @@ class Worker:
         return [Failed(work.ticket) for work in batch]
 
 
-def _perform_all(log: Log, works: Sequence[LogWork]) -> list[LogAnswer]:
+def _perform_all(log: Log, works: Sequence[LogWork], clock: Clock) -> list[LogAnswer]:
     answers: list[LogAnswer] = []
     for work in works:
         try:
-            answer = perform(log, work)
+            answer = perform(log, work, now_ms=clock.now_ms())
         except SyncchatError as exc:
             logger.error("%s failed: %s", type(work).__name__, exc)
             answer = None if isinstance(work, SaveCursors) else Failed(work.ticket)

@@ -12,12 +12,14 @@ from ..ids import DeviceId, device_text
 from ..storage import chains, history, lease, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
-from ..storage.view import member_of
+from ..storage.members import Owners
 from ..trust.chain import next_fingerprint
 from ..trust.keys import DeviceKeys
+from ..trust.records import Record, decode_record, is_record
 from ..wire.codes import ItemStatus
 from ..wire.envelope import decode_envelope
 from .progress import Progress
+from .receiving import Receiver
 
 FULL_PAUSE_MS = 1_000
 """How long a room's pushes rest after the relay said that it is full."""
@@ -26,8 +28,9 @@ FULL_PAUSE_MS = 1_000
 class Acks:
     """Stores what the relay says of pushed envelopes; every method raises as the exchange does."""
 
-    def __init__(self, db: Database, keys: DeviceKeys, holder: str) -> None:
+    def __init__(self, db: Database, keys: DeviceKeys, holder: str, receiver: Receiver) -> None:
         self._db = db
+        self._receiver = receiver
         self._keys = keys
         self._holder = holder
 
@@ -49,14 +52,21 @@ class Acks:
         places: dict[int, list[tuple[int, int]]] = {}
         moved = None
         doubt = ""
+        records: list[tuple[Record, int | None]] = []
         for raw, (status, seq) in zip(envelopes, items, strict=True):
+            if _is_nowhere(status, seq, progress.cursor):
+                doubt = doubt or "the relay says that it has stored something where it cannot be"
+                continue
+            if is_record(raw):
+                if status in (ItemStatus.STORED, ItemStatus.KNOWN):
+                    records.append((decode_record(raw), seq))
+                    moved = self._moved_cursor(progress, moved, raw, status, seq)
+                continue
             _, header = decode_envelope(raw)
             device = device_text(header.device)
             is_own = own is not None and device == own.device
-            if _is_nowhere(status, seq, progress.cursor):
-                doubt = doubt or "the relay says that it has stored something where it cannot be"
-            elif status in (ItemStatus.STORED, ItemStatus.KNOWN):
-                moved = self._moved_cursor(progress, moved, device, header.seq, status, seq)
+            if status in (ItemStatus.STORED, ItemStatus.KNOWN):
+                moved = self._moved_cursor(progress, moved, raw, status, seq)
                 if is_own and own is not None:
                     acked = max(acked, header.seq)
                     places.setdefault(own.id, []).append((header.seq, seq))
@@ -68,6 +78,8 @@ class Acks:
                     doubt = self._refused(progress, device, header.seq, refusal, raw, now_ms=now_ms)
         with self._db.atomic(durable=False):
             lease.check(self._db, self._holder)
+            if records:
+                self._receiver.take_records(progress.row, records)
             for chain, found in places.items():
                 chains.set_relay_seqs(self._db, chain, found)
             if own is not None and acked > own.acked:
@@ -102,8 +114,9 @@ class Acks:
 
     def cursors_seen(self, progress: Progress, cursors: tuple[tuple[DeviceId, int], ...]) -> None:
         """Store how far the furthest of other members' devices is; the state *delivered*."""
-        me = member_of(self._keys.device)
-        furthest = max((seq for device, seq in cursors if member_of(device) != me), default=0)
+        owners = Owners(self._db, progress.row)
+        me = owners[self._keys.device]
+        furthest = max((seq for device, seq in cursors if owners[device] != me), default=0)
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         if own is None or not furthest:
             return
@@ -124,8 +137,7 @@ class Acks:
         self,
         progress: Progress,
         moved: tuple[int, bytes] | None,
-        device: DeviceId,
-        chain_seq: int,
+        raw: bytes,
         status: ItemStatus,
         seq: int,
     ) -> tuple[int, bytes] | None:
@@ -135,13 +147,9 @@ class Acks:
             at, fingerprint = room.cursor, room.fingerprint
         else:
             at, fingerprint = moved
-        chain = chains.find_chain(self._db, progress.row, device)
-        if status is not ItemStatus.STORED or seq != at + 1 or chain is None:
+        if status is not ItemStatus.STORED or seq != at + 1:
             return moved
-        stored = chains.envelope_at(self._db, chain.id, chain_seq)
-        if stored is None:
-            return moved
-        return seq, next_fingerprint(fingerprint, stored[1])
+        return seq, next_fingerprint(fingerprint, raw)
 
     def _not_stored(
         self, progress: Progress, chain_seq: int, status: ItemStatus, seq: int, *, now_ms: int

@@ -15,12 +15,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from ..ids import DeviceId
 from ..ports import Clock, Random
-from ..storage import chains, lease, outbox, rooms
+from ..storage import chains, identity, lease, members, operators, outbox, rooms
 from ..storage.database import Database
 from ..storage.rooms import NO_FINGERPRINT, RoomRow
 from ..sync.events import (
+    AccessChanged,
     Acked,
     CaughtUp,
     ChainsSeen,
@@ -31,36 +31,32 @@ from ..sync.events import (
     Refused,
     RoomOpened,
     SessionEvent,
+    TokenWanted,
 )
 from ..sync.session import Position, Session
 from ..trust.keys import DeviceKeys
+from ..trust.records import is_record
 from ..wire.codes import ItemStatus
-from ..wire.limits import ENVELOPES_PER_PUSH_MAX, FRAME_BYTES_MAX
+from ..wire.limits import ENVELOPES_PER_PUSH_MAX
 from .acks import Acks
+from .duties import Duties
+from .homing import follow_home
 from .progress import Progress
 from .receiving import Receiver
+from .recording import Recorder
+from .refilling import PUSH_BYTES_MAX, Refiller
+from .roster import note_closed, note_open, proof_of
 from .sealing import Sealer
 from .state import ConnectionState, Phase
 from .volumes import Volumes
 
 log = logging.getLogger("syncchat.exchange")
 
-PUSH_BYTES_MAX = FRAME_BYTES_MAX - 12 * 1024
-"""Envelope bytes in one Push; the rest is for the frame around them."""
-
 SEALS_IN_FLIGHT_MAX = 2
 """Fresh pushes of a room under way; what is written meanwhile gathers into the next envelope."""
 
 APPLIED_EVERY_MS = 1_000
 """How often the relay is told how far a room is applied; the source of others' *delivered*."""
-
-SEAL_AFTER_LOSS_MS = 7_000
-"""How long nothing new is sealed after a relay lost something. If this database was restored from
-an old backup as well, others now give back what this device wrote since; going on before that
-would write a second history."""
-
-REFILL_AFTER_MS = (2_000, 5_000)
-"""How long authors have to refill a relay with their own chains before others do it for them."""
 
 
 class Exchange:
@@ -76,27 +72,49 @@ class Exchange:
         clock: Clock,
         random: Random,
         holder: str,
+        token: str = "",
     ) -> None:
         """``relay`` is the address whose rooms are exchanged, ``host`` the name dialled,
-        ``holder`` the token of the sync lease that this process has."""
+        ``holder`` the token of the sync lease that this process has, ``token`` what the app
+        vouches with at the relay."""
         self._db = db
         self._keys = keys
         self._relay = relay
         self._clock = clock
         self._random = random
-        self._session = Session(keys, host=host, now_ms=self._now())
+        self._session = Session(
+            keys,
+            host=host,
+            now_ms=self._now(),
+            token=token,
+            operator_secret=operators.find_secret(db, relay),
+        )
         self._volumes = Volumes(db)
-        self._receiver = Receiver(db, self._volumes, me=keys.device, clock=clock, holder=holder)
+        self._receiver = Receiver(db, self._volumes, keys=keys, clock=clock, holder=holder)
+        self._recorder = Recorder(
+            db,
+            self._session,
+            self._volumes.groups,
+            Duties(db, keys, clock=clock, random=random),
+            random=random,
+            holder=holder,
+        )
+        self._refiller = Refiller(
+            db, self._session, self._volumes.groups, keys.device, random=random, holder=holder
+        )
         self._sealer = Sealer(db, self._volumes, keys, random, holder)
-        self._acks = Acks(db, keys, holder)
+        self._acks = Acks(db, keys, holder, self._receiver)
         self._holder = holder
         self._incarnation = b""
         self._rooms: dict[bytes, Progress] = {}
         self._dirty: set[bytes] = set()
+        self._person = identity.person_records(db)
         self.ended: Dead | Refused | None = None
         """Why the connection is of no more use; None while it is."""
         self.has_connected = False
         """Whether the relay has greeted this peer."""
+        self.wants_token = False
+        """Whether the relay waits for a fresh token (``renew``)."""
 
     # For the owner
 
@@ -105,7 +123,7 @@ class Exchange:
         """Return the state of the connection now."""
         if not self._session.is_ready:
             return ConnectionState(Phase.CONNECTING)
-        waiting = [p for p in self._rooms.values() if not p.is_live]
+        waiting = [p for p in self._rooms.values() if not p.is_live and not p.is_closed]
         if waiting:
             left = sum(max(0, p.head - p.cursor) for p in waiting)
             return ConnectionState(Phase.CATCHING_UP, left=left)
@@ -143,11 +161,7 @@ class Exchange:
         """Return the monotonic time, in ms, at which ``tick`` has something to do."""
         times = [self._session.next_tick_ms()]
         for progress in self._rooms.values():
-            if progress.applied_due_ms is not None:
-                times.append(progress.applied_due_ms)
-            if progress.refill_at_ms is not None:
-                times.append(progress.refill_at_ms)
-            times += [t for t in (progress.resume_at_ms, progress.seal_at_ms) if t]
+            times += progress.times
         return min(times)
 
     def local_changed(self) -> None:
@@ -155,11 +169,19 @@ class Exchange:
         if not self._session.is_ready or self.ended is not None:
             return
         self._open_rooms()
-        rows = outbox.rooms_with_ops(self._db)
+        rows = outbox.rooms_with_ops(self._db) | members.rooms_with_changes(self._db)
+        person = identity.person_records(self._db)
+        is_new_device, self._person = person != self._person, person
         for progress in self._rooms.values():
-            if progress.row in rows or progress.is_parked:  # which ends when somebody says retry
+            # One that is parked goes on when somebody says retry.
+            if progress.row in rows or progress.is_parked or is_new_device:
                 self._dirty.add(progress.room)
         self._pump()
+
+    def renew(self, token: str) -> None:
+        """Hand a fresh token to the relay."""
+        self.wants_token = False
+        self._session.renew(token)
 
     def close(self) -> None:
         """Say goodbye; ``outgoing`` has the last frame."""
@@ -176,6 +198,8 @@ class Exchange:
                     self._open_rooms()
                 case RoomOpened():
                     self._room_opened(event)
+                case AccessChanged(room, is_open):
+                    self._access_changed(self._rooms[room], is_open=is_open)
                 case Delivered(room, after, envelopes):
                     self._delivered(self._rooms[room], after, envelopes)
                 case CaughtUp(room, head, fingerprint):
@@ -185,7 +209,10 @@ class Exchange:
                 case CursorsSeen(room, cursors):
                     self._acks.cursors_seen(self._rooms[room], cursors)
                 case ChainsSeen(room, heads):
-                    self._chains_seen(self._rooms[room], heads)
+                    self._refiller.chains_seen(self._rooms[room], heads, now_ms=self._now())
+                    self._dirty.add(room)
+                case TokenWanted():
+                    self.wants_token = True
                 case Refused() | Dead():
                     self.ended = event
             if self.ended is not None:
@@ -211,9 +238,10 @@ class Exchange:
             if room.incarnation != self._incarnation:
                 room = self._start_over(room, is_loss=bool(acked or room.head))
             if rooms.owes_refill(self._db, room.id):
-                self._note_loss(progress)
+                self._refiller.note_loss(progress, now_ms=self._now())
             progress.cursor = progress.head = room.cursor
-            positions.append(Position(room.room_id, room.cursor, room.fingerprint, acked))
+            proof = proof_of(self._db, self._volumes.groups, room)
+            positions.append(Position(room.room_id, room.cursor, room.fingerprint, acked, proof))
         self._session.open(self._incarnation, positions)
 
     def _start_over(self, room: RoomRow, *, is_loss: bool) -> RoomRow:
@@ -231,6 +259,7 @@ class Exchange:
                 fingerprint=NO_FINGERPRINT,
             )
             chains.forget_relay_seqs(self._db, room.id)
+            members.forget_record_seqs(self._db, room.id)
             if is_loss:
                 rooms.set_refill(self._db, room.id, True)
         return rooms.load_room(self._db, room.id)
@@ -238,19 +267,23 @@ class Exchange:
     def _room_opened(self, event: RoomOpened) -> None:
         progress = self._rooms[event.room]
         progress.is_open = True
+        progress.is_closed = event.is_closed
+        if event.is_closed:
+            self._dirty.add(event.room)
+            return
         progress.head = event.head
         if event.after < progress.cursor:
             log.info("the relay's log of a room is not the one that was read: reading it anew")
             self._start_over(rooms.load_room(self._db, progress.row), is_loss=True)
             progress.cursor = 0
-            self._note_loss(progress)
+            self._refiller.note_loss(progress, now_ms=self._now())
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         own_seq, acked = (0, 0) if own is None else (own.seq, own.acked)
         if event.own_seq < acked:
             lost = acked - event.own_seq
             log.info("the relay has lost %d envelopes that it acknowledged: sent again", lost)
-            self._set_refill(progress, owes=True)
-            self._note_loss(progress)
+            self._refiller.set_owed(progress, True)
+            self._refiller.note_loss(progress, now_ms=self._now())
         progress.relay_own_seq = event.own_seq
         progress.is_behind_itself = event.own_seq > own_seq
         progress.pushed = min(event.own_seq, own_seq)
@@ -261,8 +294,24 @@ class Exchange:
         if own is not None and own.delivered < max(acked, progress.pushed):
             self._session.ask_cursors(event.room)
 
+    def _access_changed(self, progress: Progress, *, is_open: bool) -> None:
+        progress.is_closed = not is_open
+        progress.is_live = False
+        progress.is_reread = is_open
+        progress.pushed = 0
+        self._dirty.add(progress.room)
+
+    def _note_closed(self, progress: Progress) -> None:
+        """Take note that the relay does not let this device in; an invite is tried once more."""
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            is_asked_again = note_closed(self._db, self._volumes.groups, progress.row)
+        if is_asked_again:
+            self._give_up("the relay lets this device in no longer; trying the invite again")
+
     def _delivered(self, progress: Progress, after: int, envelopes: tuple[bytes, ...]) -> None:
-        if after != progress.cursor:
+        is_reread = progress.is_reread and after < progress.cursor
+        if after != progress.cursor and not is_reread:
             self._give_up(f"the relay's log goes from {progress.cursor} to {after + 1}")
             return
         room = self._receiver.apply(progress.row, after, envelopes, is_live=progress.is_live)
@@ -271,11 +320,16 @@ class Exchange:
             return
         progress.cursor = room.cursor
         progress.head = max(progress.head, room.cursor)
+        if any(is_record(raw) for raw in envelopes):
+            self._recorder.came(progress, now_ms=self._now())
+            self._dirty.add(progress.room)
         if progress.is_behind_itself:
             self._check_own(progress)
         else:
             self._note_own(progress)
         self._plan_applied(progress)
+        if room.is_personal:
+            self._follow_home(room)
 
     def _caught_up(self, progress: Progress, head: int, fingerprint: bytes) -> None:
         if progress.is_behind_itself:
@@ -287,12 +341,30 @@ class Exchange:
                 + (", own chain incomplete" if progress.is_behind_itself else "")
             )
             return
-        if fingerprint != rooms.load_room(self._db, progress.row).fingerprint:
+        if self._is_doubtful(progress, fingerprint):
             self._give_up("what was delivered is not what the relay has; reading the room anew")
             return
         progress.head = head
         progress.is_live = True
+        progress.is_reread = False
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            note_open(self._db, self._volumes.groups, progress.row, keys=self._keys)
         self._dirty.add(progress.room)
+
+    def _is_doubtful(self, progress: Progress, fingerprint: bytes) -> bool:
+        """Tell whether other bytes came than the relay says to have, for the first time.
+
+        What it repeats is believed: the chains hold, and asking for ever would mend nothing.
+        """
+        room = rooms.load_room(self._db, progress.row)
+        differs = room.fingerprint != fingerprint
+        if differs is room.is_doubted:
+            return False
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            rooms.set_doubted(self._db, room.id, differs)
+        return differs
 
     def _give_up(self, reason: str) -> None:
         """End this connection: the next one starts from what is known for sure."""
@@ -306,6 +378,14 @@ class Exchange:
             progress.is_behind_itself = False
             progress.pushed = own.seq
             self._dirty.add(progress.room)
+
+    def _follow_home(self, room: RoomRow) -> None:
+        """Take up what other devices of the person's say in the personal room."""
+        with self._db.atomic():
+            lease.check(self._db, self._holder)
+            is_new = follow_home(self._db, room, me=self._keys.device, now_ms=self._clock.now_ms())
+        if is_new:
+            self._open_rooms()
 
     def _note_own(self, progress: Progress) -> None:
         """See whether the log brought own envelopes that a former life had under way."""
@@ -323,6 +403,11 @@ class Exchange:
         moved, doubt = self._acks.take(
             progress, self._incarnation, envelopes, items, now_ms=self._now()
         )
+        if any(is_record(raw) for raw in envelopes):
+            statuses = [status for status, _ in items]
+            self._recorder.acked(progress, envelopes, statuses, now_ms=self._now())
+            if progress.is_refused and progress.is_closed:
+                self._note_closed(progress)
         if doubt:
             self._give_up(f"{doubt}; asking again")
         elif moved:
@@ -331,41 +416,6 @@ class Exchange:
     def _plan_applied(self, progress: Progress) -> None:
         if progress.applied_due_ms is None:
             progress.applied_due_ms = max(self._now(), progress.applied_at_ms + APPLIED_EVERY_MS)
-
-    # Refilling a relay that lost something
-
-    def _note_loss(self, progress: Progress) -> None:
-        """Plan what follows from a loss of the relay: refill it, and wait before sealing."""
-        self._plan_refill(progress)
-        if any(c.device != self._keys.device for c in chains.all_chains(self._db, progress.row)):
-            progress.seal_at_ms = self._now() + SEAL_AFTER_LOSS_MS
-
-    def _plan_refill(self, progress: Progress) -> None:
-        if progress.refill_at_ms is None:
-            low, high = REFILL_AFTER_MS
-            progress.refill_at_ms = self._now() + round(self._random.uniform(low, high))
-
-    def _set_refill(self, progress: Progress, *, owes: bool) -> None:
-        with self._db.atomic(durable=False):
-            lease.check(self._db, self._holder)
-            rooms.set_refill(self._db, progress.row, owes)
-
-    def _chains_seen(self, progress: Progress, heads: dict[DeviceId, int]) -> None:
-        progress.refills = [
-            (chain.id, heads.get(chain.device, 0), chain.seq)
-            for chain in chains.all_chains(self._db, progress.row)
-            if chain.device != self._keys.device
-            and heads.get(chain.device, 0) < chain.seq
-            and chain.was_ever_read
-        ]
-        if not progress.refills:
-            self._set_refill(progress, owes=False)
-        elif progress.refills == progress.refilled:  # it takes no more: leave it to another time
-            progress.refills = []
-        else:
-            progress.refilled = list(progress.refills)
-            self._plan_refill(progress)  # and look whether all has arrived
-        self._dirty.add(progress.room)
 
     # Sending
 
@@ -385,11 +435,7 @@ class Exchange:
                     self._session.ask_chains(progress.room)
                 else:
                     progress.refill_at_ms = now + APPLIED_EVERY_MS
-            if progress.seal_at_ms and now >= progress.seal_at_ms:
-                progress.seal_at_ms = 0
-                self._dirty.add(progress.room)
-            if progress.resume_at_ms and now >= progress.resume_at_ms:
-                progress.resume_at_ms = 0
+            if progress.pass_times(now):
                 self._dirty.add(progress.room)
 
     def _pump(self) -> None:
@@ -406,16 +452,23 @@ class Exchange:
 
     def _pump_room(self, progress: Progress) -> bool:
         """Send what a room has; tell whether nothing is left that waits only for a free push."""
+        if progress.is_closed:
+            self._recorder.push_to_closed(progress)
+            return True
         if not progress.is_live or progress.is_behind_itself or progress.resume_at_ms:
             return True
         room = rooms.load_room(self._db, progress.row)
         while self._session.pushes_free > 0:
+            if progress.duty is not None:
+                return True
+            if self._recorder.push_due(progress, room, now_ms=self._now()):
+                continue
             own = chains.find_chain(self._db, progress.row, self._keys.device)
             is_frozen = progress.is_parked = own is not None and own.frozen is not None
             if own is not None and not is_frozen and own.seq > progress.pushed:
                 self._push_own(progress, own)
             elif progress.refills:
-                self._push_refill(progress)
+                self._refiller.push(progress)
             elif is_frozen or not self._may_seal(progress) or not self._sealer.seal(room):
                 return True
         return False
@@ -434,17 +487,6 @@ class Exchange:
         )
         self._session.push(progress.room, [raw for _, raw in found])
         progress.pushed = found[-1][0]
-
-    def _push_refill(self, progress: Progress) -> None:
-        chain, after, upto = progress.refills.pop()
-        found = chains.envelopes_after(
-            self._db, chain, after, limit=ENVELOPES_PER_PUSH_MAX, bytes_max=PUSH_BYTES_MAX
-        )
-        if not found:
-            return
-        self._session.push(progress.room, [raw for _, raw in found])
-        if found[-1][0] < upto:
-            progress.refills.append((chain, found[-1][0], upto))
 
     def _now(self) -> int:
         return round(self._clock.monotonic() * 1000)

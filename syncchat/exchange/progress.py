@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .duties import Duty
+
+_TIMES = ("resume_at_ms", "seal_at_ms", "records_due_ms", "rotate_due_ms")
+
 
 @dataclass(slots=True)
 class Progress:
@@ -13,6 +17,11 @@ class Progress:
     ``relay_own_seq`` how much of it the relay had when the room was opened, ``is_parked`` that no
     more of it is sent until somebody says retry. Times are monotonic ms. ``refills`` are (chain
     row, after, upto) of others' chains that the relay lost, ``refilled`` those of the round before.
+    ``is_closed`` says that the relay does not let this device read the room, or has none; ``duty``
+    is what is under way to the room's log, ``records_due_ms`` when the next may follow and
+    ``rotate_due_ms`` when a new key may, ``is_refused`` that the relay took none of it on this
+    connection, ``is_reread`` that it is delivered from its beginning because it opened just now,
+    ``is_offered`` that the first record was offered because the relay may have lost the room.
     """
 
     row: int
@@ -33,3 +42,23 @@ class Progress:
     refill_at_ms: int | None = None
     refills: list[tuple[int, int, int]] = field(default_factory=list)
     refilled: list[tuple[int, int, int]] = field(default_factory=list)
+    is_closed: bool = False
+    duty: Duty | None = None
+    records_due_ms: int = 0
+    rotate_due_ms: int = 0
+    is_refused: bool = False
+    is_reread: bool = False
+    is_offered: bool = False
+
+    @property
+    def times(self) -> list[int]:
+        """Return the times at which there is something to do."""
+        planned = [at for name in _TIMES if (at := getattr(self, name))]
+        return planned + [at for at in (self.applied_due_ms, self.refill_at_ms) if at is not None]
+
+    def pass_times(self, now_ms: int) -> bool:
+        """Let those times pass that have come; tell whether there were any."""
+        due = [name for name in _TIMES if 0 < getattr(self, name) <= now_ms]
+        for name in due:
+            setattr(self, name, 0)
+        return bool(due)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.reader import Change, VolumeState, read_update
-from ..errors import DecodeError, UpdateRefused
+from ..errors import DecodeError, KeyMissing, UpdateRefused
 from ..ids import Stamp
 from ..storage import chains
 from ..storage.chains import ChainRow
@@ -13,13 +13,20 @@ from ..storage.database import Database
 from ..storage.rooms import RoomRow
 from ..storage.view import ViewBatch
 from ..trust import chain as links
-from ..trust.seal import open_sealed
 from ..wire.envelope import Envelope, EnvelopeKind, Header
 from .volumes import Volumes
 
 
+class BeforeMe(Exception):
+    """An envelope was written before this peer was let in, where newcomers get no earlier key."""
+
+
 class ChainReading:
-    """Reads what follows on a chain; the state moves on only with what could be read."""
+    """Reads what follows on a chain; the state moves on only with what could be read.
+
+    ``first_epoch`` is the first room key that this peer may have. What was sealed before is passed
+    over, with the volumes that it stands in: there writers begin a new volume with each new key.
+    """
 
     def __init__(
         self,
@@ -37,17 +44,27 @@ class ChainReading:
         self._grown: dict[int, tuple[VolumeState, int]] = {}
         self.last_stamp = chain.last_stamp
         self.volume = chain.volume
+        self.passed = chain.passed
+        self.first_epoch = 0
 
     def read(self, envelope: Envelope, header: Header, *, previous: bytes) -> Sequence[Change]:
         """Read the next envelope, which follows the link ``previous``; return its changes.
 
-        Raises ``DecodeError`` or ``TrustError``; then nothing has changed.
+        Raises ``DecodeError`` or ``TrustError``, then nothing has changed; and ``BeforeMe``.
         """
         if header.kind != EnvelopeKind.UPDATE:
             raise DecodeError(f"kind {header.kind} is of a later version; update syncchat")
+        if header.volume <= self.passed:
+            raise BeforeMe
         context = links.context(self._room.room_id, previous, envelope.header)
-        key = self._volumes.key(self._room, header.epoch, self._chain.key)
-        update = open_sealed(key, header.nonce, context, envelope.body)
+        try:
+            update = self._volumes.open(self._room, envelope, header, self._chain.key, context)
+        except KeyMissing:
+            if header.epoch >= self.first_epoch:
+                raise
+            self.passed = header.volume
+            self.volume = max(self.volume, header.volume)
+            raise BeforeMe from None
         return self.take(update, header.volume, header.seq)
 
     def take(self, update: bytes, number: int, seq: int) -> Sequence[Change]:
@@ -74,7 +91,9 @@ class ChainReading:
         return changes
 
     def save(self) -> None:
-        """Store how far the volumes have grown."""
+        """Store how far the volumes have grown, and which were passed over."""
+        if self.passed != self._chain.passed:
+            chains.set_passed(self._db, self._chain.id, self.passed)
         for state, size in self._grown.values():
             chains.save_volume(self._db, self._chain.id, state, more_bytes=size)
         self._grown.clear()

@@ -11,12 +11,13 @@ from ..core.journal import Entry, room_left
 from ..errors import UpdateRefused
 from ..ids import DEVICE_BYTES, DeviceKey
 from ..ports import Random
-from ..storage import chains, lease, outbox
+from ..storage import chains, lease, outbox, rooms
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
 from ..storage.rooms import RoomRow
 from ..storage.view import ViewBatch
 from ..trust import chain as links
+from ..trust.changes import History
 from ..trust.keys import DeviceKeys
 from ..trust.seal import seal
 from ..wire.envelope import (
@@ -24,6 +25,7 @@ from ..wire.envelope import (
     Envelope,
     EnvelopeKind,
     Header,
+    decode_envelope,
     encode_envelope,
     encode_header,
 )
@@ -63,6 +65,8 @@ class Sealer:
             raise
 
     def _seal(self, room: RoomRow) -> bool:
+        if not self._may_write(room):
+            return False
         own = chains.add_chain(self._db, room.id, self._keys.device, self._keys.public)
         ops = outbox.pending(self._db, room.id, limit=SEAL_OPS_MAX)
         if not ops or own.frozen is not None:
@@ -72,7 +76,7 @@ class Sealer:
             self._volumes.state(own.id, number).clock,
             chains.volume_bytes(self._db, own.id, number),
         )
-        if left == 0:
+        if left == 0 or self._is_new_key(room, own):
             number, left = number + 1, room_left(0, 0)
         entries: list[Entry] = []
         size = 0
@@ -89,6 +93,24 @@ class Sealer:
         outbox.drop_sealed(self._db, room.id, entries)
         view.flush()
         return True
+
+    def _is_new_key(self, room: RoomRow, own: ChainRow) -> bool:
+        """Tell whether a volume must end with a key, for newcomers to read on from the next."""
+        group = self._volumes.groups.of(room.id)
+        last = chains.envelope_at(self._db, own.id, own.seq)
+        if group is None or group.history is not History.FROM_JOIN or last is None:
+            return False
+        return decode_envelope(last[1])[1].epoch != room.epoch
+
+    def _may_write(self, room: RoomRow) -> bool:
+        """Tell whether what is sealed now would be read by all members and by nobody else."""
+        group = self._volumes.groups.of(room.id)
+        return (
+            group is not None
+            and group.may_write(self._keys.public)
+            and not group.is_rotation_due
+            and rooms.room_key(self._db, room.id, room.epoch) is not None
+        )
 
     def _by_volume(
         self, own: ChainRow, number: int, entries: list[Entry]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 
 from ..core.journal import Volume
 from ..core.reader import VolumeState
-from ..errors import SealBroken
+from ..errors import KeyMissing, SealBroken
 from ..ids import DeviceKey
 from ..storage import chains, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..trust import chain as links
 from ..trust.seal import body_key, open_sealed
-from ..wire.envelope import decode_envelope
+from ..wire.envelope import Envelope, Header, decode_envelope
+from .groups import Groups
 
 STATES_MAX = 512
 """Volume states in memory, of at most 1,000 entries each."""
@@ -32,6 +34,7 @@ class Volumes:
         self._states: OrderedDict[tuple[int, int], VolumeState] = OrderedDict()
         self._documents: OrderedDict[tuple[int, int], Volume] = OrderedDict()
         self._keys: OrderedDict[tuple[int, int, bytes], bytes | None] = OrderedDict()
+        self.groups = Groups(db)
 
     def state(self, chain: int, number: int) -> VolumeState:
         """Return what must be known of a volume; the caller moves it on as it stores changes."""
@@ -61,18 +64,47 @@ class Volumes:
     def key(self, room: rooms.RoomRow, epoch: int, device_key: DeviceKey) -> bytes:
         """Return the key that a device's bodies are sealed with in an epoch.
 
-        Raises ``SealBroken`` while the room key of that epoch is not here.
+        Raises ``KeyMissing`` while the room key of that epoch is not here.
         """
         place = (room.id, epoch, device_key[:8])
         found = self._keys.get(place)
         if found is None:
             room_key = rooms.room_key(self._db, room.id, epoch)
             if room_key is None:
-                raise SealBroken(f"the room key of epoch {epoch} is not here yet")
+                raise KeyMissing(f"the room key of epoch {epoch} is not here yet")
             found = self._keys[place] = body_key(room_key, room.room_id, device_key[:8])
             if len(self._keys) > KEYS_MAX:
                 self._keys.popitem(last=False)
         return found
+
+    def open(
+        self,
+        room: rooms.RoomRow,
+        envelope: Envelope,
+        header: Header,
+        device_key: DeviceKey,
+        authenticated: bytes,
+    ) -> bytes:
+        """Return the update in an envelope.
+
+        Its key may be one that lost a fork of the room's log. Raises ``KeyMissing`` while no key
+        that opens it is here, and ``DecodeError``, ``SealBroken``.
+        """
+        key = self.key(room, header.epoch, device_key)
+        try:
+            return open_sealed(key, header.nonce, authenticated, envelope.body)
+        except SealBroken as exc:
+            for lost in rooms.lost_keys(self._db, room.id, header.epoch):
+                with suppress(SealBroken):
+                    key = body_key(lost, room.room_id, device_key[:8])
+                    return open_sealed(key, header.nonce, authenticated, envelope.body)
+            if header.epoch == 0:  # a room's first key is part of its name
+                raise
+            raise KeyMissing(f"no room key of epoch {header.epoch} that is here opens it") from exc
+
+    def forget_keys(self) -> None:
+        """Drop keys, because others count now."""
+        self._keys.clear()
 
     def forget_documents(self, chain: int) -> None:
         """Drop own documents, because envelopes came in that they do not hold."""
@@ -83,6 +115,7 @@ class Volumes:
         """Drop everything, because a transaction failed and memory may be ahead of the disk."""
         self._states.clear()
         self._documents.clear()
+        self.groups.forget()
 
 
 def read_volume(
@@ -94,6 +127,5 @@ def read_volume(
         envelope, header = decode_envelope(raw)
         previous = chains.link_before(db, chain.id, seq)
         authenticated = links.context(room.room_id, previous, envelope.header)
-        key = volumes.key(room, header.epoch, chain.key)
-        updates.append(open_sealed(key, header.nonce, authenticated, envelope.body))
+        updates.append(volumes.open(room, envelope, header, chain.key, authenticated))
     return updates

@@ -35,6 +35,8 @@ class ChainRow:
     acked: int
     delivered: int
     frozen: str | None
+    waiting: str | None
+    passed: int
 
     @property
     def head(self) -> ChainHead | None:
@@ -59,7 +61,9 @@ class StoredEnvelope:
     raw: bytes
 
 
-_COLUMNS = "id, device, key, seq, link, last_stamp, volume, acked, delivered, frozen"
+_COLUMNS = (
+    "id, device, key, seq, link, last_stamp, volume, acked, delivered, frozen, waiting, passed"
+)
 
 
 def find_chain(db: Database, room: int, device: DeviceId) -> ChainRow | None:
@@ -98,6 +102,44 @@ def advance(db: Database, chain: int, head: ChainHead, *, last_stamp: Stamp, vol
 def freeze(db: Database, chain: int, reason: str | None) -> None:
     """Read or write a chain no further, for this reason; None goes on with it."""
     db.execute("update chain set frozen = ? where id = ?", (reason, chain))
+
+
+def wait(db: Database, chain: int, reason: str | None) -> None:
+    """Read a chain no further until what it waits for is here; None goes on with it."""
+    db.execute("update chain set waiting = ? where id = ?", (reason, chain))
+
+
+def set_passed(db: Database, chain: int, volume: int) -> None:
+    """Store up to which volume a chain was passed over, written before this peer was let in."""
+    db.execute("update chain set passed = ? where id = ?", (volume, chain))
+
+
+def held_after(db: Database, chain: int, seq: int) -> list[tuple[int, bytes, bytes]]:
+    """Return (seq, link, envelope) of what is stored and not read, in order."""
+    return [
+        (each, bytes(link), bytes(raw))
+        for each, link, raw in db.rows(
+            "select seq, link, raw from envelope where chain = ? and seq > ? and held = 1 "
+            "order by seq",
+            (chain, seq),
+        )
+    ]
+
+
+def set_held(db: Database, chain: int, after: int, upto: int, *, held: bool) -> bool:
+    """Mark envelopes as read or not; tell whether that changed any."""
+    moved = db.execute(
+        "update envelope set held = ? where chain = ? and seq > ? and seq <= ? and held <> ?",
+        (held, chain, after, upto, held),
+    )
+    return moved.rowcount > 0
+
+
+def set_reading(db: Database, chain: int, *, last_stamp: Stamp, volume: int) -> None:
+    """Store how far a chain was read when its room was folded anew."""
+    db.execute(
+        "update chain set last_stamp = ?, volume = ? where id = ?", (last_stamp, volume, chain)
+    )
 
 
 def add_envelopes(db: Database, chain: int, envelopes: Iterable[StoredEnvelope]) -> None:

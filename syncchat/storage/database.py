@@ -14,13 +14,19 @@ from ..errors import (
     DatabaseDamaged,
     DatabaseNewer,
     DiskFull,
+    KeyWrong,
+    NotEncrypted,
     StorageError,
+    ValidationError,
 )
+from ..ports import Random, SystemRandom
+from . import cipher, headers, locks
+from .locks import Key, Lock
 
 APPLICATION_ID = 0x53594E43
 """``SYNC`` in ASCII: tells a syncchat database from any other SQLite file."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 3
 """Grows with every migration of ``schema``; kept in SQLite's ``user_version``."""
 
 BUSY_SECONDS_MAX = 10.0
@@ -33,37 +39,41 @@ CACHE_KIB = 8_192
 class Database:
     """Is one connection to a peer's file; belongs to the thread that opened it."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(
+        self, path: Path | str, *, key: Key | None = None, random: Random | None = None
+    ) -> None:
         """Open ``path``, creating or migrating it.
 
-        Raises ``DatabaseNewer`` or ``DatabaseDamaged``, leaving the file untouched, or
-        ``StorageError`` when it cannot be opened at all.
+        A new file is locked with ``key``; one that exists must be, or be plain where there is
+        none. Raises ``DatabaseNewer``, ``DatabaseDamaged``, ``DatabaseLocked`` or
+        ``NotEncrypted``, leaving the file untouched, or ``StorageError`` when it cannot be opened
+        at all.
         """
         self.path = Path(path)
+        self.header = b""
+        self.inode: tuple[int, int] | None = None
+        self.raw_key: bytes | None = None
         self._durable: bool | None = None
-        existed = self.path.exists() and self.path.stat().st_size > 0
+        self._errors: type[Exception] = sqlite3.Error
+        self._salt = b""
+        if key is not None and str(path) == ":memory:":
+            raise ValidationError("a database in memory has no file to encrypt; open it plainly")
         try:
-            self._conn = self._connect()
-        except sqlite3.Error as exc:
-            raise StorageError(
-                f"cannot open {path}: {exc}; check the folder and its rights"
-            ) from exc
-        try:
-            with translated(self.path):
-                if existed:
-                    self._check_ours()
-                self._conn.execute("pragma journal_mode = wal")
-                self._conn.execute(f"pragma cache_size = -{CACHE_KIB}")
-                self._conn.execute("pragma secure_delete = on")
-                self._conn.execute("pragma foreign_keys = on")
-                self._migrate()
-        except BaseException:
-            self._conn.close()
-            raise
+            self._open(key, random or SystemRandom())
+        except KeyWrong:
+            if self.header:
+                raise
+            self._open(key, random or SystemRandom())  # another process has just made the file
+
+    @property
+    def lock(self) -> Lock | None:
+        """Return what the file is locked with; None for a plain one."""
+        return locks.lock_in(self.header, self.path)
 
     def close(self) -> None:
         """Close the connection; again is harmless."""
         self._conn.close()
+        headers.forget(self)
 
     @contextmanager
     def atomic(self, *, durable: bool = True) -> Iterator[None]:
@@ -72,7 +82,7 @@ class Database:
         ``durable`` says whether the commit must survive a power loss: what a person wrote must;
         what can be fetched again need not. Raises the ``StorageError`` family.
         """
-        with translated(self.path):
+        with translated(self.path, self._errors):
             if durable is not self._durable:
                 self._conn.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
                 self._durable = durable
@@ -91,7 +101,7 @@ class Database:
         if self._conn.in_transaction:
             yield
             return
-        with translated(self.path):
+        with translated(self.path, self._errors):
             self._conn.execute("begin")
             try:
                 yield
@@ -103,24 +113,30 @@ class Database:
         """Run one statement; raises the ``StorageError`` family."""
         try:
             return self._conn.execute(sql, values)
-        except sqlite3.Error as exc:
+        except self._errors as exc:
             raise _translate(exc, self.path) from exc
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for many rows."""
         try:
             self._conn.executemany(sql, rows)
-        except sqlite3.Error as exc:
+        except self._errors as exc:
             raise _translate(exc, self.path) from exc
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
-        found: tuple[Any, ...] | None = self.execute(sql, values).fetchone()
+        try:
+            found: tuple[Any, ...] | None = self._conn.execute(sql, values).fetchone()
+        except self._errors as exc:
+            raise _translate(exc, self.path) from exc
         return found
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows."""
-        return self.execute(sql, values).fetchall()
+        try:
+            return self._conn.execute(sql, values).fetchall()
+        except self._errors as exc:
+            raise _translate(exc, self.path) from exc
 
     def data_version(self) -> int:
         """Return a number that changes when another connection has committed."""
@@ -129,12 +145,100 @@ class Database:
 
     def integrity_faults(self) -> list[str]:
         """Return what SQLite's own check finds wrong; empty when all is well."""
+        if self.raw_key is not None:
+            # First, as SQLite's own check fails at a page that does not decrypt.
+            changed = [text for (text,) in self.rows("pragma cipher_integrity_check")]
+            if changed:
+                return changed[:20]
         return [text for (text,) in self.rows("pragma integrity_check(20)") if text != "ok"]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Run the block while nobody else can open the file, and all of it is in one file.
+
+        Raises ``DatabaseBusy`` where somebody has it open.
+        """
+        with translated(self.path, self._errors):
+            self._conn.execute("pragma wal_checkpoint(truncate)")
+            self._conn.execute("pragma journal_mode = delete")
+            self._conn.execute("begin exclusive")
+            try:
+                yield
+            finally:
+                with suppress(self._errors):  # where the block has closed it
+                    self._conn.execute("rollback")
+
+    def _open(self, key: Key | None, random: Random) -> None:
+        try:
+            with headers.noted(self, self.path):
+                if self.header:
+                    self._unlock(key)
+                    self._prepare(existed=True)
+                else:
+                    self._make(key, random)
+        except BaseException:
+            headers.forget(self)
+            raise
+
+    def _unlock(self, key: Key | None) -> None:
+        """Find the key of a file that exists."""
+        lock = locks.lock_in(self.header, self.path)
+        if lock is None:
+            if key is not None and self.header == headers.PLAIN:
+                raise NotEncrypted(
+                    f"{self.path} is not encrypted, but a key was given; open it without, or "
+                    "encrypt it first: syncchat encrypt"
+                )
+        elif key is None:
+            raise locks.needed(lock, self.path)
+        else:
+            self._errors = cipher.error_type()  # what is not installed is said first
+            self._salt, self.raw_key = self.header, locks.find(key, self.header, self.path)
+
+    def _make(self, key: Key | None, random: Random) -> None:
+        """Create the file; it is known by its header only when all of it is there."""
+        if key is None:
+            self._prepare(existed=False)
+            self.header = headers.PLAIN
+            return
+        self._errors = cipher.error_type()
+        self._salt, self.raw_key = locks.make(key, random=random)
+        try:
+            self._prepare(existed=False)
+        except BaseException:
+            locks.unmake(key, self._salt)
+            raise
+        self.header = self._salt
+
+    def _prepare(self, *, existed: bool) -> None:
+        """Connect, check that the file is ours, and bring it up to date."""
+        try:
+            self._conn = self._connect()
+        except (sqlite3.Error, self._errors) as exc:
+            raise StorageError(
+                f"cannot open {self.path}: {exc}; check the folder and its rights"
+            ) from exc
+        try:
+            with translated(self.path, self._errors):
+                if self.raw_key is not None:
+                    self._check_key()
+                if existed:
+                    self._check_ours()
+                self._conn.execute("pragma journal_mode = wal")
+                self._conn.execute(f"pragma cache_size = -{CACHE_KIB}")
+                self._conn.execute("pragma secure_delete = on")
+                self._conn.execute("pragma foreign_keys = on")
+                self._migrate()
+        except BaseException:
+            self._conn.close()
+            raise
 
     def _connect(self) -> sqlite3.Connection:
         """Return the connection; a simulated disk gives another."""
         if str(self.path) != ":memory:":
             _make_private(self.path)
+        if self.raw_key is not None:
+            return cipher.connect(self.path, self.raw_key, self._salt, timeout=BUSY_SECONDS_MAX)
         return sqlite3.connect(
             str(self.path), timeout=BUSY_SECONDS_MAX, isolation_level=None, cached_statements=256
         )
@@ -143,6 +247,19 @@ class Database:
         """Commit; a simulated disk fails here, and remembers what ``durable`` promised."""
         del durable
         self._conn.execute("commit")
+
+    def _check_key(self) -> None:
+        try:
+            self._conn.execute("pragma schema_version")
+        except self._errors as exc:
+            if _code(exc) != sqlite3.SQLITE_NOTADB:
+                raise
+            lock = locks.lock_in(self._salt, self.path)
+            assert lock is not None
+            raise KeyWrong(
+                f"the key from {lock.phrase} does not open {self.path}; try again (where it is "
+                "surely right, the file is damaged: restore a backup)"
+            ) from exc
 
     def _check_ours(self) -> None:
         (pages,) = self._conn.execute("pragma page_count").fetchone()
@@ -187,17 +304,20 @@ def _make_private(path: Path) -> None:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into this library's."""
+def translated(path: Path, errors: type[Exception]) -> Iterator[None]:
+    """Turn the errors of one kind of SQLite into this library's."""
     try:
         yield
-    except sqlite3.Error as exc:
+    except errors as exc:
         raise _translate(exc, path) from exc
 
 
-def _translate(exc: sqlite3.Error, path: Path) -> StorageError:
-    code = getattr(exc, "sqlite_errorcode", None) or 0
-    match code & 0xFF:
+def _code(exc: Exception) -> int:
+    return (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _translate(exc: Exception, path: Path) -> StorageError:
+    match _code(exc):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return DatabaseBusy(f"{path} is locked by another process; try again")
         case sqlite3.SQLITE_FULL:

@@ -21,7 +21,8 @@ from ..ids import (
     stamp_of,
 )
 from .database import Database
-from .view import member_of, reactions_of
+from .members import Owners
+from .view import reactions_of
 
 PAGE_MAX = 1_000
 """Messages in one page; a program that wants more asks again with the last id."""
@@ -58,6 +59,7 @@ class Reading:
         self._room = room
         self._room_id = room_id
         self._me = me
+        self._owners = Owners(db, room)
         self._now_ms = now_ms
 
     def page(
@@ -134,13 +136,15 @@ class Reading:
     ) -> Message:
         _, message, seq, value, edited, edited_at, deleted, reactions, _, _ = row
         writer, written = author_device(message), stamp_of(message)
-        sender = member_of(writer)
+        sender = self._owners[writer]
         said = decode_value(Root.MESSAGES, value or "{}")
         read_by = tuple(m for m, upto in readers.get(writer, ()) if upto >= written and m != sender)
-        mine = sender == member_of(self._me)
+        mine = sender == self._owners[self._me]
         status = Status.DELIVERED
         if mine:
             status = Status.READ if read_by else states.of(seq, deleted=bool(deleted))
+            if writer != self._me and not read_by:  # of another own device: it came from the relay
+                status = Status.SENT
         return Message(
             id=message,
             room_id=self._room_id,
@@ -214,8 +218,9 @@ def names_of(db: Database, room: int) -> dict[MemberId, str]:
 def members_of(db: Database, room: int) -> list[tuple[MemberId, str]]:
     """Return every member that wrote anything here, with name, in order of name."""
     names = names_of(db, room)
+    owners = Owners(db, room)
     members = {
-        member_of(device)
+        owners[device]
         for (device,) in db.rows("select device from chain where room = ? and seq > 0", (room,))
     }
     everyone = members | names.keys()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from ..core import clock
@@ -13,6 +15,24 @@ from .database import Database
 
 NO_INCARNATION = bytes(8)
 NO_FINGERPRINT = bytes(8)
+
+
+class Standing(StrEnum):
+    """Is what this peer is in a room."""
+
+    MEMBER = "member"
+    JOINING = "joining"
+    """An invite is here, and the room's log does not show the member yet."""
+    ASKING = "asking"
+    """The invite needs approval, or the request for it waits."""
+    RECOVERING = "recovering"
+    """The recovery phrase was given; this device is to be certified in the room's log."""
+    REMOVED = "removed"
+    LEFT = "left"
+    REFUSED = "refused"
+    """The invite lets nobody in; ``refusal`` says why."""
+    OLD = "old"
+    """The room was made before rooms had logs; it can be read, and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +56,16 @@ class RoomRow:
     cursor: int
     fingerprint: bytes
     head: int
+    standing: Standing
+    invite: bytes | None
+    is_personal: bool
+    is_doubted: bool
 
 
-_COLUMNS = "id, room_id, title, relay, epoch, incarnation, cursor, fingerprint, head"
+_COLUMNS = (
+    "id, room_id, title, relay, epoch, incarnation, cursor, fingerprint, head, standing, invite, "
+    "is_personal, is_doubted"
+)
 
 
 def load_local(db: Database) -> Local | None:
@@ -100,8 +127,9 @@ def add_room(
     *,
     title: str,
     relay: str,
-    epoch: int,
-    key: bytes,
+    standing: Standing,
+    invite: bytes | None = None,
+    is_personal: bool = False,
     now_ms: int,
 ) -> RoomRow:
     """Store a room, or return it as it is when it is here already."""
@@ -109,23 +137,25 @@ def add_room(
     if found is not None:
         return found
     db.execute(
-        "insert into room (room_id, title, relay, epoch, digest, incarnation, cursor, "
-        "fingerprint, head, change, joined_ms) values (?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?)",
+        "insert into room (room_id, title, relay, epoch, digest, incarnation, cursor, fingerprint, "
+        "head, change, joined_ms, standing, invite, is_personal) "
+        "values (?, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?)",
         (
             room_id,
             title,
             relay,
-            epoch,
             bytes(DIGEST_BYTES),
             NO_INCARNATION,
             NO_FINGERPRINT,
             next_change(db),
             now_ms,
+            standing,
+            invite,
+            is_personal,
         ),
     )
     added = find_by_id(db, room_id)
     assert added is not None
-    db.execute("insert into room_key (room, epoch, key) values (?, ?, ?)", (added.id, epoch, key))
     return added
 
 
@@ -153,7 +183,7 @@ def find_room(db: Database, name: str) -> RoomRow:
 
     Raises ``NotFoundError``, or ``ValidationError`` when several fit.
     """
-    rooms = all_rooms(db)
+    rooms = [row for row in all_rooms(db) if not row.is_personal]
     found = [r for r in rooms if r.title == name]
     found = found or [r for r in rooms if r.title.casefold() == name.casefold()]
     if not found and len(name) >= 4:
@@ -173,6 +203,56 @@ def room_key(db: Database, room: int, epoch: int) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+def add_room_keys(db: Database, room: int, keys: Mapping[int, bytes]) -> None:
+    """Store room keys by epoch; those that are here stay."""
+    db.executemany(
+        "insert into room_key (room, epoch, key) values (?, ?, ?) on conflict do nothing",
+        [(room, epoch, key) for epoch, key in keys.items()],
+    )
+
+
+def lost_keys(db: Database, room: int, epoch: int) -> list[bytes]:
+    """Return the keys of an epoch's number that lost a fork of the room's log."""
+    rows = db.rows("select key from lost_key where room = ? and epoch = ?", (room, epoch))
+    return [bytes(key) for (key,) in rows]
+
+
+def add_lost_key(db: Database, room: int, epoch: int, key: bytes) -> None:
+    """Store a key that lost a fork; it is no epoch's key any more."""
+    place = (room, epoch, key)
+    db.execute("insert or ignore into lost_key (room, epoch, key) values (?, ?, ?)", place)
+    db.execute("delete from room_key where room = ? and epoch = ? and key = ?", place)
+
+
+def set_standing(db: Database, room: int, standing: Standing, *, epoch: int) -> None:
+    """Store what this peer is in a room, and the room's key epoch in force."""
+    db.execute(
+        "update room set standing = ?, epoch = ? where id = ? and (standing, epoch) <> (?, ?)",
+        (standing, epoch, room, standing, epoch),
+    )
+
+
+def use_invite(db: Database, room: int, standing: Standing, invite: bytes) -> None:
+    """Try to come into a room by another invite."""
+    db.execute(
+        "update room set standing = ?, invite = ?, refusal = '' where id = ?",
+        (standing, invite, room),
+    )
+
+
+def refuse_standing(db: Database, room: int, reason: str) -> None:
+    """Store that an invite lets nobody in, and why."""
+    db.execute(
+        "update room set standing = ?, refusal = ? where id = ?", (Standing.REFUSED, reason, room)
+    )
+
+
+def refusal(db: Database, room: int) -> str:
+    """Return why an invite let nobody in, empty where it did not come to that."""
+    (found,) = db.execute("select refusal from room where id = ?", (room,)).fetchone()
+    return str(found)
+
+
 def set_position(
     db: Database, room: int, *, incarnation: bytes, cursor: int, fingerprint: bytes
 ) -> None:
@@ -186,6 +266,11 @@ def set_position(
 def set_head(db: Database, room: int, head: int) -> None:
     """Store the last seq that the relay is known to have."""
     db.execute("update room set head = ? where id = ? and head <> ?", (head, room, head))
+
+
+def set_doubted(db: Database, room: int, is_doubted: bool) -> None:
+    """Store whether the relay last delivered other bytes than it says to have."""
+    db.execute("update room set is_doubted = ? where id = ?", (is_doubted, room))
 
 
 def owes_refill(db: Database, room: int) -> bool:
@@ -211,4 +296,19 @@ def set_digest(db: Database, room: int, new: bytes) -> None:
 
 
 def _room(row: tuple[Any, ...]) -> RoomRow:
-    return RoomRow(row[0], RoomId(row[1]), row[2], row[3], row[4], row[5], row[6], row[7], row[8])
+    id_, room_id, title, relay, epoch, incarnation, cursor, fingerprint, head = row[:9]
+    return RoomRow(
+        id_,
+        RoomId(room_id),
+        title,
+        relay,
+        epoch,
+        incarnation,
+        cursor,
+        fingerprint,
+        head,
+        Standing(row[9]),
+        row[10],
+        bool(row[11]),
+        bool(row[12]),
+    )

@@ -20,6 +20,20 @@ def m001_first(db: Tables) -> None:
             db.conn.execute(statement)
 
 
+@migrations()
+def m002_trust(db: Tables) -> None:
+    """Make room for people, their devices, and the rooms' logs."""
+    for statement in _TRUST.split(";"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+@migrations()
+def m003_operator(db: Tables) -> None:
+    """Make the table of relays of which this device is an operator."""
+    db.conn.execute("create table operator (relay text primary key, secret blob not null) strict")
+
+
 _FIRST = """
 create table local (
     id integer primary key check (id = 1),
@@ -180,4 +194,72 @@ create table lease (
     renewed_ms integer not null,
     states text not null
 ) strict
+"""
+
+_TRUST = """
+create table identity (
+    id integer primary key check (id = 1),
+    root blob not null,
+    entropy blob,
+    home integer
+) strict;
+
+create table user_secret (
+    generation integer primary key,
+    secret blob not null
+) strict;
+
+create table person_record (
+    hash blob primary key,
+    raw blob not null
+) strict, without rowid;
+
+create table record (
+    id integer primary key,
+    room integer not null references room (id),
+    hash blob not null,
+    raw blob not null,
+    relay_seq integer,
+    unique (room, hash)
+) strict;
+
+create index record_room on record (room, id);
+create index record_unsent on record (room) where relay_seq is null;
+
+create table device (
+    room integer not null references room (id),
+    device text not null,
+    member text not null,
+    primary key (room, device)
+) strict, without rowid;
+
+create table intent (
+    id integer primary key,
+    room integer not null references room (id),
+    raw blob not null,
+    made_ms integer not null,
+    refusal text not null default ''
+) strict;
+
+create table lost_key (
+    room integer not null references room (id),
+    epoch integer not null,
+    key blob not null,
+    primary key (room, epoch, key)
+) strict, without rowid;
+
+create table contact (
+    member text primary key,
+    root blob not null,
+    verified_ms integer not null,
+    devices text not null
+) strict, without rowid;
+
+alter table room add column standing text not null default 'old';
+alter table room add column invite blob;
+alter table room add column is_personal integer not null default 0;
+alter table room add column refusal text not null default '';
+alter table room add column is_doubted integer not null default 0;
+alter table chain add column waiting text;
+alter table chain add column passed integer not null default -1
 """

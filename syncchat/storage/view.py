@@ -21,7 +21,6 @@ from ..core.fold import (
     Shown,
     fold_message,
     last,
-    single_device_member,
 )
 from ..core.reader import Change
 from ..core.values import (
@@ -35,9 +34,7 @@ from ..core.values import (
 from ..ids import DeviceId, MemberId, MessageId, Stamp, author_device, message_id, stamp_of
 from . import rooms
 from .database import Database
-
-member_of = single_device_member
-"""Whose device it is; the trust logs will answer this."""
+from .members import Owners
 
 _CHUNK = 500
 
@@ -81,6 +78,7 @@ class ViewBatch:
         self._db = db
         self._room = room
         self._me = me
+        self._owners = Owners(db, room)
         self._values: dict[MessageId, tuple[_Place, str, MessageValue]] = {}
         self._erased: set[MessageId] = set()
         self._touched: set[MessageId] = set()
@@ -139,7 +137,7 @@ class ViewBatch:
         if root in ABOUT_MESSAGES:
             self._touched.add(MessageId(key[:26]))
         elif root is Root.READS:
-            place = (DeviceId(key), member_of(device))
+            place = (DeviceId(key), self._owners[device])
             if value.upto > self._reads.get(place, ""):
                 self._reads[place] = Stamp(value.upto)
         else:
@@ -169,13 +167,15 @@ class ViewBatch:
         ordered = sorted(touched)
         rows = {row.message: row for row in _stored(self._db, self._room, ordered)}
         marks = _marks_about(self._db, self._room, ordered, me=self._me)
-        uptos = _Uptos(self._db, self._room, member_of(self._me))
+        uptos = _Uptos(self._db, self._room, self._owners[self._me])
         added: list[tuple[Any, ...]] = []
         delta = 0
         for message in ordered:
             row = rows.get(message)
             place, value = self._base(message, row)
-            shown = fold_message(message, value, marks.get(message, ()), member_of=member_of)
+            shown = fold_message(
+                message, value, marks.get(message, ()), member_of=self._owners.__getitem__
+            )
             before = None if row is None else _shown(row)
             if shown == before:
                 if row is not None and row.clock != place.clock:
@@ -221,7 +221,7 @@ class ViewBatch:
         self, message: MessageId, place: _Place, shown: Shown, uptos: _Uptos
     ) -> tuple[Any, ...]:
         writer = author_device(message)
-        mine = member_of(writer) == member_of(self._me)
+        mine = self._owners[writer] == self._owners[self._me]
         unread = not mine and not shown.deleted and stamp_of(message) > uptos[writer]
         return (
             self._room,
@@ -286,7 +286,7 @@ class ViewBatch:
                 "on conflict do update set upto = excluded.upto, change = excluded.change",
                 (self._room, writer, member, upto, self.change),
             )
-            if member == member_of(self._me):
+            if member == self._owners[self._me]:
                 mine[writer] = upto
         self._reads.clear()
         if mine:
@@ -313,9 +313,11 @@ class ViewBatch:
             ]
             owners: set[MemberId] = {MemberId("")}
             if root is Root.PROFILE:
-                owners = {member_of(mark.device) for mark in marks}
+                owners = {self._owners[mark.device] for mark in marks}
             for member in sorted(owners):
-                mark = last(m for m in marks if root is Root.ROOM or member_of(m.device) == member)
+                mark = last(
+                    m for m in marks if root is Root.ROOM or self._owners[m.device] == member
+                )
                 if mark is not None:
                     delta += self._set_field(root, member, key, mark.value.value)
         self._fields.clear()
@@ -381,13 +383,14 @@ def recount_digest(db: Database, room: int) -> bytes:
 
 def recount_unread(db: Database, room: int, *, me: DeviceId) -> int:
     """Return how many messages are unread, counted anew; for checks."""
-    uptos = _Uptos(db, room, member_of(me))
+    owners = Owners(db, room)
+    uptos = _Uptos(db, room, owners[me])
     return sum(
         stamp_of(message) > uptos[author_device(message)]
         for (message,) in db.rows(
             "select message from message where room = ? and deleted = 0", (room,)
         )
-        if member_of(author_device(message)) != member_of(me)
+        if owners[author_device(message)] != owners[me]
     )
 
 

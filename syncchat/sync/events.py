@@ -28,6 +28,16 @@ class RoomOpened:
     after: int
     head: int
     own_seq: int
+    is_closed: bool = False
+    """The relay has no such room, or does not let this device read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChanged:
+    """The relay lets this device read a room from now on, or no longer."""
+
+    room: bytes
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,13 @@ class ChainsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenWanted:
+    """The connection's token ends soon; ``Session.renew`` with a fresh one keeps it open."""
+
+    left_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The relay refuses; ``retry`` is false when trying again soon does not help."""
 
@@ -91,5 +108,15 @@ class Dead:
 
 
 SessionEvent = (
-    Ready | RoomOpened | Delivered | CaughtUp | Acked | CursorsSeen | ChainsSeen | Refused | Dead
+    Ready
+    | RoomOpened
+    | AccessChanged
+    | Delivered
+    | CaughtUp
+    | Acked
+    | CursorsSeen
+    | ChainsSeen
+    | TokenWanted
+    | Refused
+    | Dead
 )

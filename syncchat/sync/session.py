@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from ..errors import DecodeError
 from ..ids import DeviceId, device_text
-from ..trust.keys import DeviceKeys, auth_text
+from ..trust.keys import DeviceKeys, proof_text
 from ..wire import frames
 from ..wire.codes import NOT_RETRIED, ErrorCode, ItemStatus
 from ..wire.limits import (
@@ -32,6 +32,7 @@ from ..wire.limits import (
     VERSION,
 )
 from .events import (
+    AccessChanged,
     Acked,
     CaughtUp,
     ChainsSeen,
@@ -42,7 +43,9 @@ from .events import (
     Refused,
     RoomOpened,
     SessionEvent,
+    TokenWanted,
 )
+from .greeting import auth_for
 
 ANSWER_MS_MAX = 60_000
 """How long a relay may make no progress in what it owes; a full Push takes 52 s at 5 KB/s."""
@@ -66,6 +69,8 @@ class Position:
     cursor: int
     fingerprint: bytes
     own_seq: int
+    proof: DeviceKeys | None = None
+    """Keys of an invite, or of the person's root, that open the room to a device it lacks."""
 
 
 _OPENING = "the opening of a room"
@@ -90,15 +95,27 @@ class _Push:
 class Session:
     """Is this peer's end of one connection."""
 
-    def __init__(self, keys: DeviceKeys, *, host: str, now_ms: int) -> None:
+    def __init__(
+        self,
+        keys: DeviceKeys,
+        *,
+        host: str,
+        now_ms: int,
+        token: str = "",
+        operator_secret: bytes = b"",
+    ) -> None:
+        """``token`` is what an app vouches with at this relay, ``operator_secret`` the relay's."""
         self._keys = keys
         self._host = host
+        self._token = token
+        self._operator_secret = operator_secret
         self._started_ms = self._heard_ms = now_ms
         self._pinged_ms: int | None = None
         self._pings = 0
         self._out: list[bytes] = []
         self._is_ready = False
         self._is_dead = False
+        self._challenge = (b"", b"")
         self._opening: deque[list[Position]] = deque()
         self._rooms: dict[int, bytes] = {}
         self._aliases: dict[bytes, int] = {}
@@ -138,8 +155,18 @@ class Session:
         for start in range(0, len(positions), ROOMS_PER_OPEN_MAX):
             part = list(positions[start : start + ROOMS_PER_OPEN_MAX])
             self._opening.append(part)
-            cursors = [frames.RoomCursor(p.room, p.cursor, p.fingerprint, p.own_seq) for p in part]
+            cursors = [
+                frames.RoomCursor(p.room, p.cursor, p.fingerprint, p.own_seq, self._proof(p))
+                for p in part
+            ]
             self._send(frames.Open(incarnation, cursors))
+
+    def _proof(self, position: Position) -> frames.Proof | None:
+        if position.proof is None:
+            return None
+        incarnation, nonce = self._challenge
+        text = proof_text(room=position.room, incarnation=incarnation, nonce=nonce)
+        return frames.Proof(position.proof.public, position.proof.sign(text))
 
     def push(self, room: bytes, envelopes: Sequence[bytes]) -> None:
         """Hand envelopes of an open room to the relay; Acked follows."""
@@ -160,6 +187,11 @@ class Session:
     def ask_cursors(self, room: bytes) -> None:
         """Ask how far other devices are; CursorsSeen follows."""
         self._send(frames.AskCursors(self._aliases[room]))
+
+    def renew(self, token: str) -> None:
+        """Hand a fresh token to the relay."""
+        if self.is_ready:
+            self._send(frames.Renew(token))
 
     def say_bye(self) -> None:
         """Tell the relay that nothing more comes."""
@@ -227,6 +259,9 @@ class Session:
                 return [CursorsSeen(self._room(alias), seen)]
             case frames.Chains():
                 return self._chains_seen(frame)
+            case frames.Access(alias, is_open):
+                (self._behind.add if is_open else self._behind.discard)(alias)
+                return [AccessChanged(self._room(alias), is_open)]
             case frames.Ping(number):
                 if self._pongs < PONGS_WAITING_MAX:
                     self._pongs += 1
@@ -248,11 +283,17 @@ class Session:
             older = "the relay" if hello.version_max < VERSION else "this syncchat"
             self._is_dead = True
             return [Refused(ErrorCode.BAD_VERSION, f"no common version: update {older}", 0, False)]
-        text = auth_text(
-            host=self._host, incarnation=hello.incarnation, nonce=hello.nonce, version=VERSION
+        self._send(
+            auth_for(
+                hello,
+                self._keys,
+                host=self._host,
+                token=self._token,
+                operator_secret=self._operator_secret,
+            )
         )
-        self._send(frames.Auth(VERSION, self._keys.public, self._host, self._keys.sign(text)))
         self._is_ready = True
+        self._challenge = (hello.incarnation, hello.nonce)
         return [Ready(hello.incarnation)]
 
     def _opened(self, frame: frames.Opened) -> list[SessionEvent]:
@@ -275,9 +316,17 @@ class Session:
                     )
                 )
             else:
-                self._behind.add(alias)
+                if not state.is_closed:
+                    self._behind.add(alias)
                 events.append(
-                    RoomOpened(position.room, True, state.after, state.head, state.own_seq)
+                    RoomOpened(
+                        position.room,
+                        True,
+                        state.after,
+                        state.head,
+                        state.own_seq,
+                        is_closed=state.is_closed,
+                    )
                 )
         return events
 
@@ -315,6 +364,11 @@ class Session:
     def _refused(self, frame: frames.Error) -> list[SessionEvent]:
         known = frame.code in ErrorCode.__members__.values()
         code = ErrorCode(frame.code) if known else ErrorCode.INTERNAL
+        match code:
+            case ErrorCode.TOKEN_EXPIRING:
+                return [TokenWanted(frame.retry_after_ms)]
+            case ErrorCode.NOT_OPERATOR:
+                return []  # takes nothing but the operator's rights; logging in again tells of it
         words = "".join(c if c.isprintable() else "?" for c in frame.text[:REASON_CHARS_MAX])
         return [Refused(frame.code, words, frame.retry_after_ms, code not in NOT_RETRIED)]
 

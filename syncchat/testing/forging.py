@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..trust.chain import GENESIS, context, link_hash, signed_text
+from ..trust.records import is_record
 from ..wire import frames
 from ..wire.codes import ItemStatus
 from ..wire.envelope import (
@@ -110,6 +111,8 @@ def _junk(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) 
 def _signature(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
     if not isinstance(frame, frames.Deliver):
         return None
+    if is_record(frame.envelopes[-1]):
+        return None
     envelope, _ = decode_envelope(frame.envelopes[-1])
     signature = relay.keys.sign(signed_text(bytes(32)))
     forged = encode_envelope(Envelope(envelope.header, envelope.body, signature))
@@ -118,6 +121,8 @@ def _signature(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFr
 
 def _body(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
     if not isinstance(frame, frames.Deliver):
+        return None
+    if is_record(frame.envelopes[0]):
         return None
     envelope, _ = decode_envelope(frame.envelopes[0])
     body = relay.chance.bytes(len(envelope.body))

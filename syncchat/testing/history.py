@@ -9,6 +9,7 @@ from syncchat_relay.log import Append
 from syncchat_relay.log.memory import MemoryLog
 
 from ..ids import DeviceId, device_text
+from ..trust.records import is_record
 from ..wire.envelope import decode_envelope
 from .lies import Lie
 from .loop import Loop
@@ -66,7 +67,11 @@ class OtherHistory(SimRelay):
     def give_to(self, log: MemoryLog) -> None:
         """Store in the true log what came in here."""
         for room, kept in self.log._rooms.items():
-            log.append([Append(room, tuple(kept.envelopes))])
+            group = log._rooms[room].group if room in log._rooms else None
+            if group is None or not group.members:
+                continue
+            somebody = next(iter(group.members.values())).person.active[0].key
+            log.append([Append(room, tuple(kept.envelopes), pusher=somebody)])
 
     def lie(self, link: SimLink, raw: bytes) -> list[bytes]:
         """Return the frames that are really sent: other lies may be told here too."""
@@ -93,5 +98,7 @@ def show_log(relay: SimRelay) -> None:
 
 
 def _writer(raw: bytes) -> DeviceId:
+    if is_record(raw):
+        return DeviceId("")
     _, header = decode_envelope(raw)
     return device_text(header.device)

@@ -19,8 +19,9 @@ from ..core.values import Root
 from ..events import MessageAdded, MessageChanged
 from ..exchange.volumes import Volumes, read_volume
 from ..ids import device_text
-from ..storage import chains, rooms
+from ..storage import chains, members, rooms
 from ..storage.rooms import RoomRow
+from ..trust.records import decode_record, is_record
 from ..wire.envelope import decode_envelope
 from .oracle import Divergence, Seen
 from .relay import SimRelay
@@ -234,8 +235,7 @@ class Judge:
         held: dict[str, dict[tuple[str, int], bytes]] = {"the relay": {}}
         log = world.relay.log
         for raw in log.read(world.room_id, 0, envelopes_max=EVERYTHING, bytes_max=EVERYTHING):
-            _, header = decode_envelope(raw)
-            place: tuple[str, int] = (device_text(header.device), header.seq)
+            place = _place_of(raw)
             if place in held["the relay"]:
                 raise Divergence(f"the relay has {place} twice")
             held["the relay"][place] = raw
@@ -250,6 +250,8 @@ class Judge:
                     db, chain.id, 0, limit=EVERYTHING, bytes_max=EVERYTHING
                 ):
                     found[chain.device, seq] = raw
+            for raw in members.records_of(db, _room(peer).id):
+                found[_place_of(raw)] = raw
         for name, found in held.items():
             for place in sorted(found.keys() | held["the relay"].keys()):
                 if found.get(place) != held["the relay"].get(place):
@@ -278,6 +280,14 @@ class Judge:
 def token_of(message: Message) -> str:
     """Return the word by which the oracle knows a message."""
     return message.text.split(" ", 1)[0]
+
+
+def _place_of(raw: bytes) -> tuple[str, int]:
+    """Return the device and chain seq of an envelope, or the hash of a record."""
+    if is_record(raw):
+        return decode_record(raw).hash.hex(), 0
+    _, header = decode_envelope(raw)
+    return device_text(header.device), header.seq
 
 
 def _room(peer: SimPeer) -> RoomRow:

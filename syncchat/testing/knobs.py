@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from unittest import mock
 
+import syncchat_relay.asking
 import syncchat_relay.fanout
-import syncchat_relay.hub
 
 from ..core import journal, reader
-from ..exchange import exchange, receiving, sealing, volumes
+from ..exchange import batch, exchange, groups, refilling, sealing, volumes
 from ..storage import view
 from ..sync import session
 from .ports import SeededRandom
@@ -30,14 +30,15 @@ _KNOBS: tuple[tuple[str, tuple[ModuleType, ...], int, int], ...] = (
     ("SEAL_OPS_MAX", (sealing,), 1, 4),
     ("SEAL_BYTES_MAX", (sealing,), 100, 2_000),
     ("SEALS_IN_FLIGHT_MAX", (exchange,), 1, 1),
-    ("ENVELOPES_PER_PUSH_MAX", (exchange,), 1, 4),
-    ("PUSH_BYTES_MAX", (exchange,), 300, 2_000),
+    ("ENVELOPES_PER_PUSH_MAX", (exchange, refilling), 1, 4),
+    ("PUSH_BYTES_MAX", (exchange, refilling), 300, 2_000),
     ("PUSHES_IN_FLIGHT_MAX", (session,), 1, 3),
     ("DOCUMENTS_MAX", (volumes,), 1, 2),
     ("KEYS_MAX", (volumes,), 1, 3),
-    ("_REFOLD_BATCH", (receiving,), 1, 5),
+    ("GROUPS_MAX", (groups,), 1, 2),
+    ("_REFOLD_BATCH", (batch,), 1, 5),
     ("_CHUNK", (view,), 1, 5),
-    ("ENVELOPES_PER_DELIVER", (syncchat_relay.hub, syncchat_relay.fanout), 1, 5),
+    ("ENVELOPES_PER_DELIVER", (syncchat_relay.asking, syncchat_relay.fanout), 1, 5),
 )
 """A limit, the modules that read it, and the span of what it may be turned down to."""
 

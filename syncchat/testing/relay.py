@@ -10,14 +10,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from syncchat_relay.config import Config
+from syncchat_relay.config import Admit, Config
 from syncchat_relay.effects import (
     Append,
     Close,
     Effect,
+    KeepRevocation,
+    LogWork,
     Pause,
     SaveCursors,
     Send,
+    Vouch,
     perform,
     perform_appends,
 )
@@ -26,7 +29,7 @@ from syncchat_relay.log.memory import MemoryLog
 
 from .loop import Loop
 from .network import SimLink
-from .ports import SeededRandom
+from .ports import EPOCH_MS, SeededRandom
 
 HOST = "relay.sim"
 URL = f"ws://{HOST}"
@@ -45,8 +48,8 @@ class SimRelay:
     def __init__(self, loop: Loop, random: SeededRandom) -> None:
         self._loop = loop
         self._random = random
-        self._config = replace(Config(names=(HOST,)), **self.limits)
-        self.log = MemoryLog(random=random)
+        self._config = replace(Config(names=(HOST,), admission=Admit.ROOMS), **self.limits)
+        self.log = MemoryLog(random=random, is_open=self._config.is_open)
         self.is_up = False
         self._hub: Hub | None = None
         self._links: dict[int, SimLink] = {}
@@ -72,7 +75,7 @@ class SimRelay:
         if not self.is_up:
             return
         if self._appends and self._random.chance(0.5):
-            perform_appends(self.log, self._appends)
+            perform_appends(self.log, self._appends, now_ms=self._wall_ms())
         self.is_up = False
         self._hub = None
         self._appends.clear()
@@ -84,7 +87,7 @@ class SimRelay:
     def wipe(self) -> None:
         """Lose everything, and start with an empty log."""
         self.kill()
-        self.log = MemoryLog(random=self._random)
+        self.log = MemoryLog(random=self._random, is_open=self._config.is_open)
         self._images.clear()
 
     def keep_image(self) -> None:
@@ -140,19 +143,17 @@ class SimRelay:
                     if link is not None:
                         self._numbers.pop(link, None)
                         link.close()
-                case Pause():
-                    pass
+                case Pause() | Vouch() | KeepRevocation():
+                    pass  # no tokens and no operators here
                 case Append():
                     self._appends.append(effect)
                     if not self._is_flush_due:
                         self._is_flush_due = True
                         self._later(FLUSH_MS, self._flush)
                 case SaveCursors():
-                    perform(self.log, effect)
+                    perform(self.log, effect, now_ms=self._wall_ms())
                 case _:
-                    answer = perform(self.log, effect)
-                    if answer is not None:
-                        self._later(1, lambda answer=answer: self._answer([answer]))
+                    self._later(1, lambda work=effect: self._work(work))
 
     def _send(self, conns: tuple[int, ...], raw: bytes) -> None:
         for conn in conns:
@@ -171,7 +172,15 @@ class SimRelay:
         self._is_flush_due = False
         appends, self._appends = self._appends, []
         if appends:
-            self._answer(list(perform_appends(self.log, appends)))
+            self._answer(list(perform_appends(self.log, appends, now_ms=self._wall_ms())))
+
+    def _work(self, work: LogWork) -> None:
+        answer = perform(self.log, work, now_ms=self._wall_ms())
+        if answer is not None:
+            self._answer([answer])
+
+    def _wall_ms(self) -> int:
+        return EPOCH_MS + self._loop.now_ms
 
     def _answer(self, answers: list) -> None:  # type: ignore[type-arg]
         if self._hub is not None:

@@ -34,7 +34,7 @@ class ToldWorld(World):
 
     def tell(self, words: str) -> None:
         """Add a line to the diary."""
-        self.diary.append(f"{self.loop.now_ms / 1000:9.3f} s  {words}")
+        self.diary.append(f"{(self.loop.now_ms - self.started_ms) / 1000:9.3f} s  {words}")
 
     def about_to(self, step: Step) -> None:
         """Tell of a step that is about to happen; deeds are told when they take place."""

@@ -11,7 +11,7 @@ from ..core.values import DeleteValue, EditValue, Root, encode_value
 from ..ids import RoomId
 from ..peer import Peer
 from ..room import Room
-from ..storage import chains, rooms
+from ..storage import chains, members, rooms
 from ..storage.outbox import Op
 from .disk import SimCrash
 from .judge import Judge, token_of
@@ -24,6 +24,9 @@ from .simpeer import SimPeer
 CANARY = "canary"
 SETTLE_MS_MAX = 300_000
 """Virtual time that a healed world has until everything has converged: ten longest back-offs."""
+
+JOIN_MS_MAX = 20_000
+"""Virtual time in which all peers must have joined a world's room."""
 
 PEACE_MS = 12_000
 """How long a connection is left alone before it must come back at once when it is cut."""
@@ -64,22 +67,25 @@ class World:
         room = first.peer.create_room("start", relay=URL)
         self.oracle.titled(first.name, "start")
         self.room_id: RoomId = room.id
-        self._link = room.invite()
-        self.names: dict[str, str] = {first.peer.device: first.name}
+        self._link = room.invite(uses=0)
+        self.names: dict[str, str] = {first.peer.id: first.name}
         for other in self.peers[1:]:
             other.peer.join(self._link)
-            self.names[other.peer.device] = other.name
+            self.names[other.peer.id] = other.name
         self.was_garbled = self.has_newcomer = False
         self.has_forgotten = False
         """Whether a disk went back in time."""
         self._judge = Judge(self)
-        for peer in self.peers:
-            peer.watch = self._judge.check_cursor
         self._forged: set[tuple[str, str]] = set()
         self._backups: dict[str, list[tuple[int, int]]] = {}
         self._restored: set[str] = set()
         self.losses = 0
         self.online()
+        self._come_in()
+        for peer in self.peers:
+            peer.watch = self._judge.check_cursor
+        self.started_ms = self.loop.now_ms
+        """When everybody had come in."""
 
     def __enter__(self) -> World:
         return self
@@ -198,12 +204,19 @@ class World:
         """Have somebody new join the room, with nothing of its history yet."""
         peer = SimPeer(f"peer{len(self.peers)}", self.loop, self.random, self.relay)
         peer.peer.join(self._link)
-        peer.watch = self._judge.check_cursor
         self.has_newcomer = True
         self.peers.append(peer)
-        self.names[peer.peer.device] = peer.name
+        self.names[peer.peer.id] = peer.name
         peer.go_online()
         return peer
+
+    def _come_in(self) -> None:
+        """Let time pass until everybody is a member, before anything goes wrong."""
+        until_ms = self.loop.now_ms + JOIN_MS_MAX
+        while any(peer.room.standing != "member" for peer in self.peers):
+            if self.loop.now_ms > until_ms:
+                raise Divergence("the peers did not come in")
+            self.run(seconds=0.05)
 
     def lose_device(self, peer: SimPeer) -> None:
         """Have a device be gone for good; what others have of it must still spread."""
@@ -354,7 +367,8 @@ class World:
         """Tell whether neither a peer nor the relay lacks what the other has."""
         row = rooms.all_rooms(peer.peer._db)[0]
         is_read = row.cursor == self.relay.log.head(self.room_id).seq
-        return is_read and not rooms.owes_refill(peer.peer._db, row.id)
+        is_given_back = not members.unsent_records(peer.peer._db, row.id)
+        return is_read and is_given_back and not rooms.owes_refill(peer.peer._db, row.id)
 
     def check(self, *, deep: bool = False) -> None:
         """Raise ``Divergence`` unless every peer shows what everyone wrote.

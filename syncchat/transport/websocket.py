@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -44,13 +46,21 @@ class WebSocketTransport:
 
 
 @asynccontextmanager
-async def connect_websocket(relay: str) -> AsyncIterator[Transport]:
+async def connect_websocket(
+    relay: str, *, ssl_context: ssl.SSLContext | None = None
+) -> AsyncIterator[Transport]:
     """Open a WebSocket to ``relay`` for the length of the block; raises ``ConnectFailed``.
+
+    A relay's certificate is trusted as the system does, or as the environment variable
+    ``SSL_CERT_FILE`` or an ``ssl_context`` says.
 
     The protocol has its own heartbeat (Ping and Pong frames), so the library's is off. The
     system's proxy is used, as browsers do, but not to reach this machine itself.
     """
     is_here = host_of(relay) in LOOPBACK
+    tls: dict[str, Any] = {}
+    if ssl_context is not None and relay.startswith("wss:"):
+        tls["ssl"] = ssl_context
     try:
         connection = await connect(
             relay,
@@ -61,6 +71,8 @@ async def connect_websocket(relay: str) -> AsyncIterator[Transport]:
             ping_interval=None,
             user_agent_header=None,
             proxy=None if is_here else True,
+            logger=_Quiet(logging.getLogger("websockets.client"), None),
+            **tls,
         )
     except TimeoutError as exc:
         raise ConnectFailed(f"{relay} does not answer") from exc
@@ -74,6 +86,19 @@ async def connect_websocket(relay: str) -> AsyncIterator[Transport]:
         yield WebSocketTransport(connection)
     finally:
         await connection.close()
+
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter
+
+
+class _Quiet(_Adapter):
+    """Is a logger that never debugs: the library would log frames, and a token is in one."""
+
+    def isEnabledFor(self, level: int) -> bool:
+        return level > logging.DEBUG and super().isEnabledFor(level)
 
 
 def _reason(exc: ConnectionClosed) -> str:

@@ -22,6 +22,9 @@ class ItemStatus(IntEnum):
     """This device may not write this room. Permanent until membership changes."""
     FULL = 6
     """A quota or a queue is full; try again later."""
+    STALE = 7
+    """A record does not stand on the head of the room's log, or its pins are behind the chains
+    that the relay has: read on, and make it anew."""
 
 
 class ErrorCode(IntEnum):
@@ -43,10 +46,20 @@ class ErrorCode(IntEnum):
     """The relay is stopping; reconnect after ``retry_after_ms``."""
     INTERNAL = 8
     """The relay failed, for example its disk is full; nothing was acknowledged."""
+    BAD_TOKEN = 9
+    """No token, or not one that admits this device here; why is in the relay's log alone."""
+    TOKEN_EXPIRING = 10
+    """The connection's token ends in ``retry_after_ms``; send a fresh one with Renew."""
+    TOKEN_EXPIRED = 11
+    """The connection's token ended and no fresh one came. It ends; reconnect with a fresh one."""
+    NOT_OPERATOR = 12
+    """The operator's proof does not hold here, or an operator's frame came without one."""
 
 
 PERMANENT_ITEMS = frozenset({ItemStatus.BAD_ENVELOPE, ItemStatus.FORBIDDEN})
 """Item states that trying again does not change: the item is parked, with its reason."""
 
-NOT_RETRIED = frozenset({ErrorCode.BAD_FRAME, ErrorCode.BAD_VERSION, ErrorCode.BAD_AUTH})
+NOT_RETRIED = frozenset(
+    {ErrorCode.BAD_FRAME, ErrorCode.BAD_VERSION, ErrorCode.BAD_AUTH, ErrorCode.BAD_TOKEN}
+)
 """Errors after which a peer does not reconnect by itself at once, but at the slowest pace."""

@@ -6,7 +6,7 @@ flight. From then on both sides speak freely::
 
     peer                                   relay
                                   <------  Hello(versions, incarnation, nonce)
-    Auth(version, device, host, sig)  -->
+    Auth(version, device, host, …) -->
     Open([room, cursor, ...])     ------>
                                   <------  Opened([alias, state, head, ...])
                                   <------  Deliver(alias, after, envelopes)    until caught up
@@ -38,6 +38,8 @@ from .limits import (
     FRAME_BYTES_MAX,
     NAME_BYTES_MAX,
     ROOMS_PER_OPEN_MAX,
+    SUBJECT_CHARS_MAX,
+    TOKEN_CHARS_MAX,
 )
 
 Seq = Annotated[int, Meta(ge=0, lt=2**53)]
@@ -51,6 +53,8 @@ Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Text = Annotated[str, Meta(max_length=1_000)]
+Token = Annotated[str, Meta(max_length=TOKEN_CHARS_MAX)]
+OperatorProof = Annotated[bytes, Meta(max_length=32)]
 
 
 class Frame(Struct, frozen=True, array_like=True):
@@ -67,11 +71,27 @@ class Hello(Frame, frozen=True, array_like=True, tag=1):
 
 
 class Auth(Frame, frozen=True, array_like=True, tag=2):
-    """Answers Hello: ``signature`` is the device's, over host, incarnation and nonce."""
+    """Answers Hello: ``signature`` is the device's, over host, incarnation and nonce.
+
+    ``token`` is what an embedding app vouches with, empty if none. ``operator`` proves knowledge
+    of the relay's operator secret (``trust.keys.operator_proof``), empty if none.
+    """
 
     version: Annotated[int, Meta(ge=0, lt=2**31)]
     device_key: Key
     host: Annotated[str, Meta(max_length=NAME_BYTES_MAX)]
+    signature: Signature
+    token: Token = ""
+    operator: OperatorProof = b""
+
+
+class Proof(Struct, frozen=True, array_like=True):
+    """Proves that a peer holds a key that opens a room: an invite's, or a member's root key.
+
+    ``signature`` is over the room, the relay's incarnation and the nonce of this connection.
+    """
+
+    key: Key
     signature: Signature
 
 
@@ -79,13 +99,15 @@ class RoomCursor(Struct, frozen=True, array_like=True):
     """Says how far a peer is in one room.
 
     ``fingerprint`` is that of the log up to ``cursor``, eight zero bytes for an empty one;
-    ``own_seq`` the chain seq up to which this device's own chain is stored here.
+    ``own_seq`` the chain seq up to which this device's own chain is stored here. ``proof`` is for
+    a device that is no member's yet.
     """
 
     room: RoomBytes
     cursor: Seq
     fingerprint: Fingerprint
     own_seq: Seq
+    proof: Proof | None = None
 
 
 class Open(Frame, frozen=True, array_like=True, tag=3):
@@ -102,13 +124,15 @@ class RoomState(Struct, frozen=True, array_like=True):
     """Tells of a room what the peer's cursor did not: its head and own chain at the relay.
 
     ``after`` is the cursor that deliveries start from; smaller than the one the peer sent when
-    the relay's log is not the one that the peer has read (wiped, rolled back).
+    the relay's log is not the one that the peer has read (wiped, rolled back). ``is_closed``
+    says that there is no such room, or that this device may not read it, which look alike.
     """
 
     position: Annotated[int, Meta(ge=0, lt=ROOMS_PER_OPEN_MAX)]
     after: Seq
     head: Seq
     own_seq: Seq
+    is_closed: bool = False
 
 
 class Opened(Frame, frozen=True, array_like=True, tag=4):
@@ -239,6 +263,33 @@ class AskCursors(Frame, frozen=True, array_like=True, tag=17):
     alias: Alias
 
 
+class Access(Frame, frozen=True, array_like=True, tag=19):
+    """Says that a room has opened to this device, or closed, since it was asked for.
+
+    A room that opens is delivered from its beginning; Live follows.
+    """
+
+    alias: Alias
+    is_open: bool
+
+
+class Renew(Frame, frozen=True, array_like=True, tag=18):
+    """Hands a fresh token to the relay before the one of this connection expires."""
+
+    token: Token
+
+
+class Revoke(Frame, frozen=True, array_like=True, tag=31):
+    """Has the relay turn a device away, and whoever a subject names; from operators only.
+
+    ``device`` is empty for a subject, ``subject`` for a device. ``undo`` takes it back.
+    """
+
+    device: Annotated[bytes, Meta(max_length=8)]
+    subject: Annotated[str, Meta(max_length=SUBJECT_CHARS_MAX)]
+    undo: bool
+
+
 AnyFrame = (
     Hello
     | Auth
@@ -257,9 +308,12 @@ AnyFrame = (
     | Error
     | Bye
     | AskCursors
+    | Access
+    | Renew
+    | Revoke
 )
 
-KNOWN_TAGS = frozenset(range(1, 18))
+KNOWN_TAGS = frozenset({*range(1, 20), 31})
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()

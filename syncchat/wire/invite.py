@@ -1,9 +1,9 @@
-"""Invite links: what a person pastes to enter a room.
+"""Invite links: what a person pastes, or scans, to enter a room or to link a device.
 
 ``syncchat:`` + base64url(msgpack [version, room id, relay address]) + ``#`` + base64url(secret).
-The part before ``#`` says where the room is, the part after it is the room key, the room's name
-and a check sum over all; anything that follows links treats the fragment as private and never
-sends it to a server.
+The part before ``#`` says where the room is. The part after it is the invite's secret, from which
+its keys are made, the room's name, and a check sum over all; anything that follows links treats
+the fragment as private and never sends it to a server.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from enum import IntEnum
 from typing import Annotated
 
 import msgspec
@@ -21,8 +22,20 @@ from ..ids import RoomId
 
 SCHEME = "syncchat:"
 LINK_CHARS_MAX = 2_000
-INVITE_VERSION = 1
+INVITE_VERSION = 2
+INVITE_SECRET_BYTES = 16
 _CHECK_BYTES = 4
+
+
+class InviteKind(IntEnum):
+    """Is what a link is for."""
+
+    ROOM = 0
+    """Joins a room."""
+    APPROVAL = 1
+    """Asks an admin to be let into a room."""
+    DEVICE = 2
+    """Links another device of the same person."""
 
 
 class _Place(Struct, frozen=True, array_like=True):
@@ -32,28 +45,35 @@ class _Place(Struct, frozen=True, array_like=True):
 
 
 class _Secret(Struct, frozen=True, array_like=True):
-    epoch: Annotated[int, Meta(ge=0, lt=2**31)]
-    key: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    kind: InviteKind
+    secret: Annotated[bytes, Meta(min_length=INVITE_SECRET_BYTES, max_length=INVITE_SECRET_BYTES)]
     title: Annotated[str, Meta(max_length=200)]
 
 
-class Invite(Struct, frozen=True):
+class InviteLink(Struct, frozen=True):
     """Is a link taken apart; ``relay`` is empty for a room that has none."""
 
     room_id: RoomId
     relay: str
-    epoch: int
-    key: bytes
+    kind: InviteKind
+    secret: bytes
     title: str
 
+    @property
+    def seed(self) -> bytes:
+        """Return the seed of the invite's keys."""
+        return hashlib.blake2b(
+            self.room_id, key=self.secret, digest_size=32, person=b"syncchat invite"
+        ).digest()
 
-def encode_invite(invite: Invite) -> str:
+
+def encode_invite(invite: InviteLink) -> str:
     """Return the link of an invite.
 
     Raises ``ValidationError`` for a title or relay address that no link may carry.
     """
     place = msgspec.msgpack.encode(_Place(INVITE_VERSION, invite.room_id, invite.relay))
-    secret = msgspec.msgpack.encode(_Secret(invite.epoch, invite.key, invite.title))
+    secret = msgspec.msgpack.encode(_Secret(invite.kind, invite.secret, invite.title))
     link = f"{SCHEME}{_to_text(place)}#{_to_text(_check(place, secret) + secret)}"
     try:
         decode_invite(link)
@@ -62,7 +82,7 @@ def encode_invite(invite: Invite) -> str:
     return link
 
 
-def decode_invite(link: str) -> Invite:
+def decode_invite(link: str) -> InviteLink:
     """Return what a link says; raises ``InviteError`` with what to do about a bad one."""
     link = link.strip()
     if len(link) > LINK_CHARS_MAX:
@@ -84,7 +104,7 @@ def decode_invite(link: str) -> Invite:
         secret = msgspec.msgpack.decode(secret_bytes, type=_Secret)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, IndexError) as exc:
         raise InviteError("the invite link is damaged; copy the whole link again") from exc
-    return Invite(RoomId(place.room), place.relay, secret.epoch, secret.key, secret.title)
+    return InviteLink(RoomId(place.room), place.relay, secret.kind, secret.secret, secret.title)
 
 
 def _check(place: bytes, secret: bytes) -> bytes:

@@ -40,3 +40,9 @@ HANDSHAKE_MS_MAX = 10_000
 
 NAME_BYTES_MAX = 255
 """Host name that a challenge is bound to."""
+
+TOKEN_CHARS_MAX = 4_096
+"""A token of an embedding app; a JWT with a signature of RSA is below 1,000."""
+
+SUBJECT_CHARS_MAX = 255
+"""What an embedding app calls a person, as in its tokens."""

@@ -92,9 +92,9 @@ def with_broken_signature(raw: bytes) -> bytes:
     return encode_envelope(Envelope(envelope.header, envelope.body, flipped))
 
 
-def fingerprint_of(envelopes: list[bytes]) -> bytes:
-    """Return the fingerprint of a log with these envelopes, reckoned from the definition."""
-    fingerprint = EMPTY_FINGERPRINT
+def fingerprint_of(envelopes: list[bytes], *, after: bytes = EMPTY_FINGERPRINT) -> bytes:
+    """Return the fingerprint of a log after these envelopes, reckoned from the definition."""
+    fingerprint = after
     for raw in envelopes:
         fingerprint = next_fingerprint(fingerprint, raw)
     return fingerprint

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import syncchat
-from syncchat.exchange import exchange
+from syncchat.exchange import refilling
 from syncchat.room import Room
 from syncchat.storage.database import Database
 from syncchat.transport.websocket import WebSocketTransport
@@ -123,7 +123,7 @@ def child(order: dict[str, Any], pipe: int) -> None:
 
 def main() -> None:
     """Serve orders until the input ends."""
-    exchange.REFILL_AFTER_MS, exchange.SEAL_AFTER_LOSS_MS = (20, 30), 40
+    refilling.REFILL_AFTER_MS, refilling.SEAL_AFTER_LOSS_MS = (20, 30), 40
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -206,10 +207,17 @@ def two_people(folder: Path, relay_url: str) -> tuple[Path, Path]:
     """Return the databases of Alice and Bob, who are both in the room Team."""
     alice, bob = folder / "alice.db", folder / "bob.db"
     with library.open(alice, name="Alice") as peer:
-        link = peer.create_room("Team", relay=relay_url).invite()
+        room = peer.create_room("Team", relay=relay_url)
+        link = room.invite()
+        asyncio.run(_synced(peer, room))
     with library.open(bob, name="Bob") as peer:
-        peer.join(link)
+        asyncio.run(_synced(peer, peer.join(link)))
     return alice, bob
+
+
+async def _synced(peer: library.Peer, room: library.Room) -> None:
+    async with asyncio.timeout(SECONDS_MAX), peer.online():
+        await room.synced()
 
 
 def contents(db: Path) -> list[tuple[str, str]]:

@@ -134,7 +134,7 @@ async def relay_process(folder: Path, *arguments: str) -> AsyncIterator[RelayPro
     """Start ``syncchat-relay`` on a free port; it is gone when the block ends."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "syncchat_relay", "--data-dir", str(folder)),
-        *("--port", "0", "--json", *arguments),
+        *("--port", "0", "--admission", "open", "--json", *arguments),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None

@@ -17,6 +17,10 @@ from types import TracebackType
 from syncchat.peer import Peer
 from syncchat.ports import SystemClock
 from syncchat.room import Room
+from syncchat.storage import rooms
+from syncchat.trust.changes import Add, Role
+from syncchat.trust.keys import DeviceKeys
+from tests.support.room import person_log
 
 WAIT_SECONDS_MAX = 20.0
 """Far more than anything here takes, even on a machine that does other things too."""
@@ -180,11 +184,17 @@ class RelayProcess(Process):
     """Is a relay in a process of its own; ``url`` is where it listens."""
 
     def __init__(
-        self, data_dir: Path, *, port: int = 0, name: str = "relay", code: str = ""
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        name: str = "relay",
+        code: str = "",
+        options: Sequence[str | Path] = (),
     ) -> None:
-        """``code`` is run in the process before the relay starts."""
+        """``code`` is run in the process before the relay starts, with more ``options``."""
         start = code + "\nfrom syncchat_relay.cli import main\nmain()"
-        options = [
+        every = [
             "--data-dir",
             str(data_dir),
             "--port",
@@ -193,7 +203,7 @@ class RelayProcess(Process):
             "--log-level",
             "debug",
         ]
-        super().__init__(["-c", start, *options], folder=data_dir.parent, name=name)
+        super().__init__(["-c", start, *every, *options], folder=data_dir.parent, name=name)
         said = self.line()
         assert said, self.error_text()
         self.url: str = json.loads(said)["url"]
@@ -202,10 +212,15 @@ class RelayProcess(Process):
 
 @contextmanager
 def running_relay(
-    data_dir: Path, *, port: int = 0, name: str = "relay", code: str = ""
+    data_dir: Path,
+    *,
+    port: int = 0,
+    name: str = "relay",
+    code: str = "",
+    options: Sequence[str | Path] = (),
 ) -> Iterator[RelayProcess]:
     """Run a relay process for the length of the block."""
-    relay = RelayProcess(data_dir, port=port, name=name, code=code)
+    relay = RelayProcess(data_dir, port=port, name=name, code=code, options=options)
     with relay:
         yield relay
 
@@ -228,3 +243,15 @@ def hasty(peer: Peer) -> Iterator[None]:
         yield
     finally:
         peer._db.atomic = atomic  # type: ignore[method-assign]
+
+
+def let_in(peer: Peer, room: Room, device: DeviceKeys) -> None:
+    """Have a room that no relay has yet let a device in, as a person of its own."""
+    root = DeviceKeys(bytes(31) + device.public[:1])
+    log = person_log(device, root=root, secret=bytes(32))
+    membership = peer._membership
+    row = rooms.load_room(peer._db, room._row)
+    change = Add([log.raw], Role.MEMBER, b"", b"", None)
+    with peer._db.atomic():
+        group = membership.group(room._row)
+        membership._take(row, membership._duties.make(row, group, change))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import syncchat_relay
+from syncchat_relay import Admit
 
 import syncchat
 from syncchat.core.journal import Entry, Volume
@@ -23,7 +24,7 @@ from syncchat.wire.envelope import Envelope, EnvelopeKind, Header, encode_envelo
 from syncchat.wire.frames import Ack
 from syncchat.wire.limits import VERSION
 from tests.e2e.relay_client import joined
-from tests.e2e.support import all_online, converged, texts, until
+from tests.e2e.support import all_online, converged, let_in, texts, until
 
 
 class Forger:
@@ -72,7 +73,9 @@ def two_peers(folder: Path, url: str) -> Iterator[tuple[Peer, Peer, Room, Room, 
         a = alice.create_room("Team", relay=url)
         key = rooms.room_key(alice._db, 1, 0)
         assert key is not None
-        yield alice, bob, a, bob.join(a.invite()), Forger(a.id, key)
+        forger = Forger(a.id, key)
+        let_in(alice, a, forger.keys)
+        yield alice, bob, a, bob.join(a.invite()), forger
 
 
 async def push(url: str, forger: Forger, room: bytes, *envelopes: bytes) -> None:
@@ -89,7 +92,7 @@ async def push(url: str, forger: Forger, room: bytes, *envelopes: bytes) -> None
 async def test_signed_envelope_with_a_hostile_body_is_set_aside_and_its_device_named(
     tmp_path: Path, attack: str
 ) -> None:
-    async with syncchat_relay.serve() as relay:
+    async with syncchat_relay.serve(admission=Admit.OPEN) as relay:
         with two_peers(tmp_path, relay.url) as (alice, bob, a, b, forger):
             run = [forger.message(1, "was honest once")]
             match attack:
@@ -126,7 +129,7 @@ async def test_signed_envelope_with_a_hostile_body_is_set_aside_and_its_device_n
 
 
 async def test_envelopes_of_others_pushed_again_change_nothing(tmp_path: Path) -> None:
-    async with syncchat_relay.serve() as relay:
+    async with syncchat_relay.serve(admission=Admit.OPEN) as relay:
         with two_peers(tmp_path, relay.url) as (alice, bob, a, b, forger):
             sent = [a.send(f"{n}").text for n in range(5)]
             async with all_online([alice, bob]):
@@ -146,8 +149,13 @@ async def test_envelopes_of_others_pushed_again_change_nothing(tmp_path: Path) -
 async def test_device_that_wrote_two_histories_through_two_relays_is_frozen_and_named(
     tmp_path: Path,
 ) -> None:
-    async with syncchat_relay.serve() as one, syncchat_relay.serve() as two:
+    async with (
+        syncchat_relay.serve(admission=Admit.OPEN) as one,
+        syncchat_relay.serve(admission=Admit.OPEN) as two,
+    ):
         with two_peers(tmp_path, one.url) as (alice, bob, a, b, forger):
+            async with all_online([alice, bob]):
+                await converged(a, b)
             bob._db.execute("update room set relay = ?", (two.url,))
             twin = Forger(a.id, rooms.room_key(alice._db, 1, 0) or b"")
             await push(one.url, forger, a.id, forger.message(1, "to Alice"), forger.message(2, "x"))
@@ -167,7 +175,7 @@ async def test_device_that_wrote_two_histories_through_two_relays_is_frozen_and_
 
 
 async def test_names_and_titles_that_are_no_names_are_not_shown(tmp_path: Path) -> None:
-    async with syncchat_relay.serve() as relay:
+    async with syncchat_relay.serve(admission=Admit.OPEN) as relay:
         with two_peers(tmp_path, relay.url) as (alice, bob, a, b, forger):
             stamps = iter(f"{n:013d}" for n in range(1, 9))
             evil = "\\u001b[2Jowned" + "x" * 5_000
@@ -183,7 +191,8 @@ async def test_names_and_titles_that_are_no_names_are_not_shown(tmp_path: Path) 
                 await until(lambda: texts(a) == texts(b) == ["hi"])
                 await converged(a, b)
             assert a.title == b.title == "Team"
-            assert a.messages()[0].sender_name == forger.keys.device[:6]
+            shown = a.messages()[0]
+            assert shown.sender_name == shown.sender[:6]
             assert all(member.name.isprintable() for member in a.members())
             assert len(a.invite()) < 500
             assert alice.check() == bob.check() == []

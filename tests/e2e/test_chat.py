@@ -92,6 +92,7 @@ def test_pasted_lines_are_one_message_and_hostile_text_stays_text(
     relay: RelayProgram, tmp_path: Path
 ) -> None:
     alice, bob = two_people(tmp_path, relay.url)
+    syncchat("sync", "--db", alice)
     syncchat("send", "Team", "\x1b]0;owned\x07\x1b[31mred", "--db", bob)
     syncchat("sync", "--db", bob)
     with running("chat", "Team", "--db", alice, terminal=True) as a:

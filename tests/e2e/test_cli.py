@@ -88,6 +88,8 @@ def test_tail_follows_others_and_ends_with_130_on_interrupt(
     relay: RelayProgram, tmp_path: Path
 ) -> None:
     alice, bob = two_people(tmp_path, relay.url)
+    syncchat("sync", "--db", alice)
+    syncchat("sync", "--db", bob)
     syncchat("send", "Team", "before", "--db", bob)
     with running("tail", "Team", "--json", "--db", bob) as tail:
         tail.wait_for('"before"')
@@ -177,7 +179,7 @@ def test_help_and_completion_load_no_engine(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         env=environment(
-            _SYNCCHAT_COMPLETE="bash_complete", COMP_WORDS="syncchat hi", COMP_CWORD="1"
+            _SYNCCHAT_COMPLETE="bash_complete", COMP_WORDS="syncchat his", COMP_CWORD="1"
         ),
         timeout=SECONDS_MAX,
         check=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import syncchat
-from syncchat.exchange import exchange
+from syncchat.exchange import refilling
 from syncchat.room import Room
 from tests.e2e.crashing import Plan
 from tests.e2e.proxy import proxy_to
@@ -134,8 +134,8 @@ async def test_peer_killed_at_any_step_of_refilling_a_wiped_relay_ends_with_all_
     monkeypatch: pytest.MonkeyPatch,
     stride: int,
 ) -> None:
-    monkeypatch.setattr(exchange, "REFILL_AFTER_MS", (20, 30))
-    monkeypatch.setattr(exchange, "SEAL_AFTER_LOSS_MS", 40)
+    monkeypatch.setattr(refilling, "REFILL_AFTER_MS", (20, 30))
+    monkeypatch.setattr(refilling, "SEAL_AFTER_LOSS_MS", 40)
     plan: Plan = [["send", "", "before"], ["send", "", "after"]]
     with running_relay(tmp_path / "wiped", name="wiped") as wiped:
         async with proxy_to(relay.port) as proxy:
@@ -147,7 +147,7 @@ async def test_peer_killed_at_any_step_of_refilling_a_wiped_relay_ends_with_all_
                     syncchat.open(tmp_path / f"{last}-gone.db", name="Gone") as gone,
                 ):
                     room = victim.create_room("Team", relay=proxy.url)
-                    link = room.invite()
+                    link = room.invite(uses=0)
                     sent = [room.send("mine").text, gone.join(link).send("of one who is away").text]
                     async with victim.online(), gone.online():
                         await until(lambda r=room: r.count() == 2)  # type: ignore[misc]

@@ -42,6 +42,8 @@ async def test_cancelling_at_any_moment_leaves_no_task_socket_or_warning_behind(
         b = bob.join(a.invite())
         sent = []
         before = asyncio.all_tasks()
+        async with alice.online(), bob.online():
+            await b.synced()  # which lets him in
         async with bob.online():
             await b.synced()
             inside = asyncio.all_tasks()
@@ -208,20 +210,21 @@ def die(at):
             os.kill(os.getpid(), signal.SIGKILL)
 
 class Dying(sqlite.SqliteLog):
-    def append(self, batch):
+    def append(self, batch, *, now_ms=0):
         die("before the append")
-        outcomes = super().append(batch)
+        outcomes = super().append(batch, now_ms=now_ms)
         die("after the commit")
         return outcomes
 
-class DyingRoom(sqlite._OpenRoom):
+class DyingRoom(sqlite.OpenRoom):
     def save(self):
         die("before the commit")
         super().save()
 
-sqlite._OpenRoom = DyingRoom
+sqlite.OpenRoom = DyingRoom
 import syncchat_relay.server as server
-server.SqliteLog = Dying
+import syncchat_relay.stored as stored
+stored.SqliteLog = Dying
 hub_done = server.Hub.done
 
 def done(self, answers):

@@ -87,7 +87,9 @@ async def test_peer_that_joins_late_gets_the_whole_history(tmp_path: Path) -> No
             async with alice.online(), bob.online():
                 sent = [room.send(f"{n} of {n % 2}").text for n in range(700) for room in (a, b)]
                 await converged(a, b, messages=1_400)
-            room = late.join(a.invite())
+                link = a.invite()
+                await a.synced()
+            room = late.join(link)
             assert texts(room) == []
             async with late.online():
                 await room.synced()

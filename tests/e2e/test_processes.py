@@ -145,6 +145,8 @@ async def test_slow_reader_of_events_misses_nothing_while_5000_messages_arrive(
         ):
             a = alice.create_room("Team", relay=relay.url)
             b = bob.join(a.invite())
+            async with alice.online(), bob.online():
+                await b.synced()
             with hasty(bob):
                 sent = {b.send(f"{n}").id for n in range(5_000)}
             async with bob.online():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import syncchat_relay
+from syncchat_relay import Admit
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
@@ -31,7 +32,7 @@ Url = str
 
 @pytest.fixture
 async def url(tmp_path: Path) -> AsyncIterator[Url]:
-    async with syncchat_relay.serve(data_dir=tmp_path / "relay") as relay:
+    async with syncchat_relay.serve(data_dir=tmp_path / "relay", admission=Admit.OPEN) as relay:
         yield relay.url
 
 
@@ -124,7 +125,7 @@ async def test_a_restart_keeps_seqs_and_incarnation_and_a_wipe_changes_it(tmp_pa
     run = alice.write_many(4)
     incarnations = []
     for turn in range(2):
-        async with syncchat_relay.serve(data_dir=folder) as relay:
+        async with syncchat_relay.serve(data_dir=folder, admission=Admit.OPEN) as relay:
             incarnations.append(relay.incarnation)
             async with joined(relay.url, alice.keys) as (client, alias):
                 await client.push(alias, 1, run[2 * turn : 2 * turn + 2])
@@ -132,7 +133,7 @@ async def test_a_restart_keeps_seqs_and_incarnation_and_a_wipe_changes_it(tmp_pa
                 ack = await client.until(Ack)
                 assert ack.items == [AckItem(STORED, first), AckItem(STORED, first + 1)]
     shutil.rmtree(folder)
-    async with syncchat_relay.serve(data_dir=folder) as relay:
+    async with syncchat_relay.serve(data_dir=folder, admission=Admit.OPEN) as relay:
         incarnations.append(relay.incarnation)
         async with joined(relay.url, alice.keys) as (client, alias):
             await client.push(alias, 1, run)
@@ -306,12 +307,15 @@ async def test_a_taken_port_is_told_in_words(tmp_path: Path) -> None:
 
 async def test_an_error_of_the_block_comes_out_as_it_is() -> None:
     with pytest.raises(LookupError, match="mine"):
-        async with syncchat_relay.serve():
+        async with syncchat_relay.serve(admission=Admit.OPEN):
             raise LookupError("mine")
 
 
 async def test_a_log_in_memory_serves_too() -> None:
     alice = Writer(1)
-    async with syncchat_relay.serve() as relay, joined(relay.url, alice.keys) as (client, alias):
+    async with (
+        syncchat_relay.serve(admission=Admit.OPEN) as relay,
+        joined(relay.url, alice.keys) as (client, alias),
+    ):
         await client.push(alias, 1, [alice.write()])
         assert (await client.until(Ack)).items == [AckItem(STORED, 1)]

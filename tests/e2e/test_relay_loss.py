@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 import syncchat
-from syncchat.exchange import exchange
+from syncchat.exchange import refilling
 from tests.e2e.support import all_online, assert_same, converged, running_relay, texts, until
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let peers refill others' chains soon."""
-    monkeypatch.setattr(exchange, "REFILL_AFTER_MS", (100, 200))
-    monkeypatch.setattr(exchange, "SEAL_AFTER_LOSS_MS", 300)
+    monkeypatch.setattr(refilling, "REFILL_AFTER_MS", (100, 200))
+    monkeypatch.setattr(refilling, "SEAL_AFTER_LOSS_MS", 300)
 
 
 def copy_of_relay(data_dir: Path, copy: Path) -> None:
@@ -74,10 +74,10 @@ async def test_refill_that_was_cut_off_is_taken_up_by_the_next_connection(
                 g.send("from one who is away")
                 await converged(a, g, messages=1)
         with running_relay(tmp_path / "two", port=relay.port, name="two"):
-            monkeypatch.setattr(exchange, "REFILL_AFTER_MS", (60_000, 60_000))
+            monkeypatch.setattr(refilling, "REFILL_AFTER_MS", (60_000, 60_000))
             async with alice.online():
                 await a.synced()  # and it goes before it has refilled the other's chain
-            monkeypatch.setattr(exchange, "REFILL_AFTER_MS", (100, 200))
+            monkeypatch.setattr(refilling, "REFILL_AFTER_MS", (100, 200))
             joined = late.join(a.invite())
             async with all_online([alice, late]):
                 await until(lambda: texts(joined) == ["from one who is away"], what="the refill")
@@ -102,10 +102,14 @@ async def test_synced_after_a_loss_means_that_the_own_messages_are_there_again(
         with running_relay(tmp_path / "two", port=relay.port, name="two"):
             async with alice.online():
                 await a.synced()
-                (own,) = alice._db.execute("select count(*) from envelope").fetchone()
+                (own,) = alice._db.execute(
+                    "select (select count(*) from envelope) + (select count(*) from record)"
+                ).fetchone()
                 with closing(sqlite3.connect(tmp_path / "two" / "relay.db")) as log:
                     assert log.execute("select head from room").fetchone() == (own,)
-            joined = late.join(a.invite())
+                link = a.invite()
+                await a.synced()
+            joined = late.join(link)
             async with late.online():
                 await joined.synced()
             assert texts(joined) == sent

@@ -10,8 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from syncchat_relay.config import Config
-from syncchat_relay.effects import Append, Close, Effect, Pause, Send, perform, perform_appends
+from syncchat_relay.config import Admit, Config
+from syncchat_relay.connection import Backlog
+from syncchat_relay.effects import (
+    Append,
+    Close,
+    Effect,
+    KeepRevocation,
+    Pause,
+    Send,
+    Vouch,
+    perform,
+    perform_appends,
+)
 from syncchat_relay.hub import Hub
 from syncchat_relay.log.memory import MemoryLog
 
@@ -87,7 +98,11 @@ class _Relay:
         random = FixedRandom(7)
         self.log = MemoryLog(random=random)
         self.log._incarnation = INCARNATION
-        self.hub = Hub(incarnation=INCARNATION, config=Config(names=(HOST,)), random=random)
+        self.hub = Hub(
+            incarnation=INCARNATION,
+            config=Config(names=(HOST,), admission=Admit.OPEN),
+            random=random,
+        )
         self.now_ms = 0
         self.next_conn = 1
         self.conns: list[int] = [0] * 4
@@ -123,7 +138,11 @@ class _Relay:
         while todo:
             appends = [effect for effect in todo if isinstance(effect, Append)]
             others = [effect for effect in todo if not isinstance(effect, Append)]
-            todo = list(self.hub.done(list(perform_appends(self.log, appends)))) if appends else []
+            todo = (
+                list(self.hub.done(list(perform_appends(self.log, appends, now_ms=self.now_ms))))
+                if appends
+                else []
+            )
             for effect in others:
                 match effect:
                     case Send(conns, raw):
@@ -134,8 +153,10 @@ class _Relay:
                         pass
                     case Append():
                         raise AssertionError("sorted out above")
+                    case Vouch() | KeepRevocation():
+                        raise AssertionError("there are no tokens and no operators here")
                     case _:
-                        answer = perform(self.log, effect)
+                        answer = perform(self.log, effect, now_ms=self.now_ms)
                         if answer is not None:
                             todo += self.hub.done([answer])
 
@@ -163,7 +184,7 @@ def fuzz_hub(data: bytes) -> bool:
     stored = sum(len(room.envelopes) for room in relay.log._rooms.values())
     assert len(relay.acked) <= stored, "more was acknowledged than is stored"
     assert not relay.hub._pending, "the hub waits for an answer that it has"
-    assert relay.hub._pending_envelopes == relay.hub._pending_bytes == 0
+    assert relay.hub._backlog == Backlog()
     for conn in relay.conns:
         relay._perform(relay.hub.lost(conn))
     assert not relay.hub._connections

@@ -8,13 +8,16 @@ import zstandard
 
 from syncchat.core.journal import Volume
 from syncchat.trust import chain
+from syncchat.trust.records import Record
 from syncchat.trust.seal import _PAD_MARK
 from syncchat.wire import frames
 from tests import vectors
+from tests.unit.trust.people import Human
+from tests.vectors.logs import change_name
 from tests.vectors.samples import ALICE, BOB, CHALLENGE, INCARNATION, ROOM
 
 from .conversations import CONVERSATIONS, OTHER_ROOM
-from .targets import NUMBER, TARGETS, VOLUMES
+from .targets import LOG, NUMBER, TARGETS, VOLUMES
 
 FOLDER = Path(__file__).parent / "corpus"
 ALL = TARGETS | CONVERSATIONS
@@ -68,6 +71,21 @@ def seeds(target: str) -> dict[str, bytes]:
         case "invite":
             links = [row["link"].encode() for row in vectors.load("invites")]
             return {f"link-{number}": b"\1" + link for number, link in enumerate(links)}
+        case "record":
+            return {
+                f"{number}-{row['name']}": bytes.fromhex(row["record"])
+                for number, row in enumerate(vectors.load("records")["room"]["log"])
+            } | {row["name"].replace(" ", "-"): bytes.fromhex(row["record"]) for row in _refused()}
+        case "change":
+            return {
+                f"{number}-{change_name(record)}": bytes((record.kind % 20,)) + record.content
+                for number, record in enumerate(LOG)
+            }
+        case "person":
+            return {
+                f"record-{number}": bytes((record.kind,)) + record.content
+                for number, record in enumerate(_person_seeds())
+            }
         case "session":
             return {"whole": _session(), "refused": _said(frames.Error(1, 0, "no"))}
         case _:
@@ -95,6 +113,20 @@ def _texts() -> dict[str, bytes]:
 def _said(frame: frames.Frame) -> bytes:
     raw = frames.encode(frame)
     return b"\1" + len(raw).to_bytes(2) + raw
+
+
+def _refused() -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = vectors.load("records")["refused"]
+    return [row for row in rows if row["record"]]
+
+
+def _person_seeds() -> list[Record]:
+    """Return what the vectors' person did, and the certificate of one more device."""
+    human = Human(1)
+    human.certify(by=human.device)
+    human.revoke(human.devices[0], by=human.devices[1])
+    human.certify(by=human.devices[1])
+    return human.log
 
 
 def _session() -> bytes:

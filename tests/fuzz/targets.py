@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 import nacl.bindings as sodium
 
 from syncchat.core import clock
@@ -25,15 +27,22 @@ from syncchat.errors import (
     InviteError,
     SealBroken,
     SignatureInvalid,
+    TrustError,
     UpdateRefused,
     ValidationError,
 )
 from syncchat.ids import DeviceKey, Stamp
 from syncchat.trust import chain, seal
+from syncchat.trust.changes import Kind
+from syncchat.trust.membership import fold_group, verify_change
+from syncchat.trust.person import fold_person, verify_person
+from syncchat.trust.records import decode_record
+from syncchat.trust.rules import refusal_of
 from syncchat.wire import frames
 from syncchat.wire.envelope import Envelope, decode_envelope, encode_envelope
 from syncchat.wire.invite import SCHEME, _check, _to_text, decode_invite, encode_invite
 from syncchat.wire.limits import UPDATE_BYTES_MAX
+from tests import vectors
 from tests.vectors.samples import ALICE, ROOM, ROOM_KEY
 
 NUMBER = 3
@@ -172,6 +181,69 @@ def fuzz_invite(data: bytes) -> bool:
     return True
 
 
+def fuzz_record(data: bytes) -> bool:
+    """The record decoder, and every check of what was decoded."""
+    try:
+        record = decode_record(data)
+    except DecodeError:
+        return False
+    assert record.raw == data
+    try:
+        verify_change(record)
+    except (DecodeError, TrustError):
+        return False
+    return True
+
+
+def fuzz_change(data: bytes) -> bool:
+    """What a member may have recorded: any content of any kind, truly signed, in a real room."""
+    if not data:
+        return False
+    changed = LOG[-1]
+    text = msgspec.msgpack.encode(
+        [1, ROOM_LOG, [changed.hash], changed.signer, changed.at_ms, data[0] % 20, data[1:]]
+    )
+    raw = msgspec.msgpack.encode([text, bytes(64)])
+    try:
+        record = decode_record(raw)
+    except DecodeError:
+        return False
+    with contextlib.suppress(DecodeError, TrustError):
+        verify_change(record)
+    before = fold_group(LOG)
+    owner, size = before.owner, len(before.members)
+    after = fold_group([*LOG, record])
+    assert after == fold_group([record], fold_group(LOG))
+    assert after.count == before.count + 1
+    if after.refused != before.refused:
+        assert after.refused[:-1] == before.refused
+        assert after.members == before.members
+    assert refusal_of(before, record) == dict(after.refused).get(record.hash, "")
+    assert after.owner == owner or record.kind in (Kind.SET_ROLE, Kind.LEAVE)
+    assert abs(len(after.members) - size) <= size
+    return after.refused == before.refused
+
+
+def fuzz_person(data: bytes) -> bool:
+    """What a device may have put into its person's log: any content, truly signed."""
+    if not data:
+        return False
+    last = PERSON_LOG[-1]
+    text = msgspec.msgpack.encode(
+        [1, last.log, [last.hash], last.signer, last.at_ms, data[0] % 4, data[1:]]
+    )
+    try:
+        record = decode_record(msgspec.msgpack.encode([text, bytes(64)]))
+        verify_person([record])
+    except (DecodeError, SignatureInvalid):
+        pass
+    before = fold_person(PERSON_LOG)
+    after = fold_person([record], before)
+    assert after == fold_person([*PERSON_LOG, record])
+    assert before.devices.keys() <= after.devices.keys()
+    return after.devices != before.devices
+
+
 def _entries(at: list[Stamp]) -> list[list[Entry]]:
     """Return what the known volumes hold, update by update."""
     message, other = at[0] + DEVICE, at[1] + DEVICE
@@ -214,6 +286,13 @@ def _volumes() -> tuple[Known, ...]:
     return tuple(known)
 
 
+LOG = [
+    decode_record(bytes.fromhex(row["record"])) for row in vectors.load("records")["room"]["log"]
+]
+ROOM_LOG = LOG[-1].log
+PERSON_LOG = [
+    decode_record(bytes.fromhex(row["record"])) for row in vectors.load("records")["person"]["log"]
+]
 _BODY_KEY = seal.body_key(ROOM_KEY, ROOM, ALICE.public[:8])
 VOLUMES = _volumes()
 
@@ -225,5 +304,8 @@ TARGETS: dict[str, Callable[[bytes], bool]] = {
     "signed": fuzz_signed,
     "sealed": fuzz_sealed,
     "invite": fuzz_invite,
+    "record": fuzz_record,
+    "change": fuzz_change,
+    "person": fuzz_person,
 }
 """Targets by name; each tells whether the input was accepted."""

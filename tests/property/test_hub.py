@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from syncchat_relay import Config
+from syncchat_relay import Admit, Config
 
 from syncchat.wire.codes import ItemStatus
 from syncchat.wire.frames import (
@@ -39,6 +39,7 @@ from tests.contracts.chains import OTHER_ROOM, ROOM, Writer, fingerprint_of
 from tests.unit.relay.world import Link, World
 
 CONFIG = Config(
+    admission=Admit.OPEN,
     unsent_bytes_max=1_200,
     unsent_bytes_low=500,
     deliver_bytes_max=700,

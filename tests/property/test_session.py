@@ -120,7 +120,8 @@ def test_silent_relay_is_given_up_in_time_whenever_the_owner_ticks(gaps: list[in
 
 def test_every_frame_that_a_relay_sends_is_tried() -> None:
     tried = {"Hello", "Opened", "Deliver", "Live", "Ack", "Cursors", "Chains", "Ping", "Pong"}
-    tried |= {"Error", "Applied", "Bye"}
+    tried |= {"Error", "Applied", "Bye", "Access"}
     all_frames = {kind.__name__ for kind in get_args(frames.AnyFrame)}
-    assert all_frames - tried == {"Auth", "Open", "Push", "AskChains", "AskCursors"}
+    from_peers = {"Auth", "Open", "Push", "AskChains", "AskCursors", "Renew", "Revoke"}
+    assert all_frames - tried == from_peers
     assert msgspec.msgpack.decode(HELLO)[0] == 1

@@ -14,9 +14,11 @@ from syncchat_relay.log import judge
 
 from syncchat.core import clock, fold
 from syncchat.exchange.acks import Acks
+from syncchat.exchange.batch import Batch
 from syncchat.exchange.exchange import Exchange
 from syncchat.exchange.own import OwnChain
-from syncchat.exchange.receiving import Receiver, _Batch
+from syncchat.exchange.receiving import Receiver
+from syncchat.exchange.refilling import Refiller
 from syncchat.exchange.sealing import Sealer
 from syncchat.exchange.volumes import read_volume
 from syncchat.room import Room
@@ -28,6 +30,7 @@ from syncchat.trust import chain as links
 from syncchat.trust import seal
 
 from . import scenarios
+from .mutants_of_groups import GROUP_MUTANTS
 from .seeding import Edit, Mutant
 
 
@@ -37,7 +40,9 @@ def _mutant(
     return Mutant(name, says, edits, scenario)
 
 
-_NO_FINGERPRINT = Edit(opening.compare, "counted if is_ours else 0", "min(counted, fact.head)")
+_NO_FINGERPRINT = Edit(
+    opening.compare, "counted if is_ours and fact.standing else 0", "min(counted, fact.head)"
+)
 """Where a cursor jumps, the fingerprint of the log shows it, and the log is read anew."""
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -208,7 +213,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "cursor before fold",
         "Envelopes and cursor are committed first, and the view in a second transaction.",
-        Edit(_Batch.take, "self._view.flush()", "pass"),
+        Edit(Batch.take, "self._view.flush()", "pass"),
         Edit(
             Receiver.apply,
             "return rooms.load_room(self._db, room)",
@@ -226,7 +231,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "repeated envelope taken for new",
         "What came before is appended to the run again.",
         Edit(
-            _Batch._take_chain,
+            Batch._take_chain,
             "self._take_known(part, item)",
             "part.run.append(item)",
         ),
@@ -235,7 +240,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "chain head saved without its envelope",
         "Of a batch, the first envelope is not stored.",
         Edit(
-            _Batch._store,
+            Batch._store,
             "chains.add_envelopes(self._db, row.id, stored)",
             "chains.add_envelopes(self._db, row.id, stored[1:] or stored)",
         ),
@@ -324,7 +329,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "rebuild forgets the outbox",
         "A view folded anew lacks what was not sent yet.",
-        Edit(_Batch.refold, "self._own.show_outbox()", "pass"),
+        Edit(Batch.refold, "self._own.show_outbox()", "pass"),
     ),
     _mutant(
         "rebuild forgets erasures",
@@ -371,7 +376,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "lost refill",
         "What the relay lost of others' chains is not given back.",
-        Edit(Exchange._push_refill, "if not found:", "if True:"),
+        Edit(Refiller.push, "if not found:", "if True:"),
     ),
     _mutant(
         "cursor kept when the log starts over",
@@ -447,7 +452,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "At Live the fingerprint of what was read is not held against the relay's.",
         Edit(
             Exchange._caught_up,
-            "if fingerprint != rooms.load_room(self._db, progress.row).fingerprint",
+            "if self._is_doubtful(progress, fingerprint)",
             "if False",
         ),
         scenario=scenarios.damaged_on_the_way,
@@ -457,4 +462,5 @@ MUTANTS: tuple[Mutant, ...] = (
         "The fingerprint at a cursor is not compared.",
         _NO_FINGERPRINT,
     ),
+    *GROUP_MUTANTS,
 )

@@ -37,11 +37,15 @@ def test_other_seed_gives_another_run() -> None:
 
 def test_fingerprint_counts_frames_and_commits() -> None:
     with NotingWorld(seed=1, peers=2) as world, World(seed=1, peers=2) as frames_only:
+        for each in (world, frames_only):
+            each.peers[0].go_offline()
+            each.run(seconds=1)
         before = world.loop.fingerprint(), frames_only.loop.fingerprint()
         world.write(world.peers[0], "a commit here, no frame yet")
         frames_only.write(frames_only.peers[0], "a commit here, no frame yet")
         assert world.loop.fingerprint() != before[0]
         assert frames_only.loop.fingerprint() == before[1]
+        frames_only.peers[0].go_online()
         frames_only.run(seconds=1)
         assert frames_only.loop.fingerprint() != before[1]
 

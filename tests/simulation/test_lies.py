@@ -45,6 +45,7 @@ class End:
 
 NOT_ALL = "says that all was delivered, but it was not"
 ASK_AGAIN = "delivered envelopes that do not hold; asking for them again"
+NOT_ITS_LOG = "what was delivered is not what the relay has"
 OUT_OF_PLACE = "a frame out of place: "
 OWES = "is there, but owes"
 SIGNATURE = "the signature does not match the device key"
@@ -62,7 +63,7 @@ ENDS: dict[Lie, End] = {
     Lie.INVENT_JUNK: End((ASK_AGAIN,), ("was set aside: not an envelope",), is_heard=False),
     Lie.INVENT_SIGNATURE: End((ASK_AGAIN,), (SIGNATURE,)),
     Lie.INVENT_BODY: End((ASK_AGAIN,), (SIGNATURE,), sees_all=False, is_heard=False),
-    Lie.INVENT_DEVICE: End((), ("the body does not open under the room's key",)),
+    Lie.INVENT_DEVICE: End((NOT_ITS_LOG,), ("its device is not let in", "two different envelopes")),
     Lie.OWN_TOO_HIGH: End((NOT_ALL, OWES), is_heard=False),
     Lie.OWN_TOO_LOW: End((OWES,)),
     Lie.HEAD_WRONG: End((OWES, NOT_ALL)),
@@ -99,9 +100,11 @@ class LiarsWorld(World):
     def __init__(self, *, seed: int = 1, peers: int = 3) -> None:
         super().__init__(seed=seed, peers=peers, relay=LyingRelay)
         first, *others = self.peers
-        link = first.do(lambda: first.peer.create_room("second", relay=URL)).invite()
+        second = first.do(lambda: first.peer.create_room("second", relay=URL))
+        link = first.do(lambda: second.invite(uses=0))
         for other in others:
             other.do(lambda other=other: other.peer.join(link))  # type: ignore[misc]
+        self.run(seconds=2)  # until everybody has come in
 
     def close(self) -> None:
         """End every peer."""

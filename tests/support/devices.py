@@ -24,9 +24,10 @@ from syncchat.wire.envelope import Envelope, EnvelopeKind, Header, encode_envelo
 from syncchat.wire.limits import VERSION
 
 from .ports import START_MS
+from .room import ROOM, ROOM_KEY
 
-ROOM = bytes(range(16))
-ROOM_KEY = bytes(range(100, 132))
+KEYS: dict[bytes, DeviceKeys] = {}
+"""The keys of every device that was made here, by its first 8 bytes."""
 
 
 class Device:
@@ -42,6 +43,7 @@ class Device:
     ) -> None:
         self.keys = DeviceKeys(seed.to_bytes(32))
         self.id: DeviceId = self.keys.device
+        KEYS[self.keys.public[:8]] = self.keys
         self.room = room
         self.seq = 0
         self.link = GENESIS

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from syncchat_relay import Config
+from syncchat_relay.log import Append
 
+from syncchat.errors import DecodeError
 from syncchat.exchange.exchange import Exchange
 from syncchat.exchange.receiving import Receiver
 from syncchat.exchange.volumes import Volumes
-from syncchat.ids import DeviceId, RoomId
+from syncchat.ids import DeviceId, MemberId
 from syncchat.peer import Peer, open_peer
 from syncchat.room import Room
-from syncchat.storage import chains, lease
-from syncchat.wire.invite import Invite, encode_invite
+from syncchat.storage import chains, lease, members
+from syncchat.trust.records import RecordHash
+from syncchat.wire.envelope import decode_envelope
 from tests.unit.relay.world import Link, World
 
-from .devices import ROOM, ROOM_KEY
+from .devices import KEYS
 from .ports import FakeClock, chance
+from .room import LINK, RECORDS, RELAY, ROOM, join
 
-RELAY = "ws://localhost:1"
+__all__ = ["LINK", "RELAY", "ROOM"]
+
 HOLDER = "test"
-LINK = encode_invite(Invite(RoomId(ROOM), RELAY, 0, ROOM_KEY, "Team"))
 
 
 def make_peer(
@@ -46,12 +51,36 @@ class Inbox:
         self.row = self.room._row
         lease.take(self.db, HOLDER, now_ms=0)
         self.receiver = Receiver(
-            self.db, Volumes(self.db), me=self.peer.device, clock=self.clock, holder=HOLDER
+            self.db, Volumes(self.db), keys=self.peer._keys, clock=self.clock, holder=HOLDER
         )
         self.cursor = 0
+        self.log_head: RecordHash = RECORDS[-1].hash
+        self._let_in: set[bytes] = set()
+        self._take(tuple(record.raw for record in RECORDS))
 
     def deliver(self, *envelopes: bytes) -> None:
-        """Apply one batch at the end of the log; what is in doubt comes again just the same."""
+        """Apply one batch at the end of the log; what is in doubt comes again just the same.
+
+        The devices that wrote it are let in first.
+        """
+        for raw in envelopes:
+            with suppress(DecodeError):
+                self.let_in(decode_envelope(raw)[1].device)
+        self._take(envelopes)
+
+    def let_in(self, device: bytes) -> None:
+        """Have the room's log let a device in, which stands for its own member here."""
+        if device in self._let_in or device not in KEYS:
+            return
+        self._let_in.add(device)
+        id_ = KEYS[device].device
+        with self.db.atomic():
+            members.set_owners(self.db, self.row, [(id_, MemberId(id_))])
+        record = join(KEYS[device], prev=self.log_head)
+        self.log_head = record.hash
+        self._take((record.raw,))
+
+    def _take(self, envelopes: tuple[bytes, ...]) -> None:
         for _ in range(3):
             row = self.receiver.apply(self.row, self.cursor, envelopes, is_live=False)
             if not self.receiver.is_doubtful:
@@ -89,6 +118,7 @@ class Net:
 
     def __init__(self, *, config: Config | None = None) -> None:
         self.world = World(config)
+        self.world.log.append([Append(ROOM, tuple(record.raw for record in RECORDS))])
         self.lines: list[Line] = []
 
     def connect(self, peer: Peer) -> Line:

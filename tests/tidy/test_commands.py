@@ -17,7 +17,12 @@ from syncchat.apps.cli import cli
 
 from .tree import ROOT
 
-PAGES = ("README.md", "docs/tutorial/first-chat.md")
+PAGES = (
+    "README.md",
+    "docs/tutorial/first-chat.md",
+    "docs/tutorial/groups-and-devices.md",
+    "docs/howto/manage-a-group.md",
+)
 
 
 def _commands(page: str) -> list[list[str]]:
@@ -44,7 +49,10 @@ def test_command_that_readers_are_told_to_run_exists_with_its_options(
     command: click.Command = cli
     context = command.make_context("syncchat", list(words))
     while isinstance(command, click.Group):
-        _, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        words = [*context._protected_args, *context.args]
+        if not words and command.invoke_without_command:
+            break
+        _, found, rest = command.resolve_command(context, words)
         assert found is not None, page
         command, context = found, found.make_context(found.name, rest, parent=context)
     assert not context.args
@@ -54,6 +62,7 @@ def test_tutorial_leads_through_the_main_commands() -> None:
     told = {words[0] for _, words in TOLD}
     assert {"relay", "init", "room", "join", "chat", "send", "sync", "history"} <= told
     assert {"tail", "rooms", "doctor", "demo"} <= told
+    assert {"invite", "members", "remove", "device", "recovery", "verify"} <= told
 
 
 async def test_embedding_example_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:

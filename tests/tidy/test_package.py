@@ -90,6 +90,7 @@ def test_constraints_pin_every_dependency_exactly() -> None:
             pins[name.lower().replace("_", "-")] = version
     optional = PROJECT["project"]["optional-dependencies"]
     wanted = [*PROJECT["project"]["dependencies"], *optional["dev"], *optional["speed"]]
+    wanted += optional["at-rest"]
     for requirement in wanted:
         name, floor = requirement.split(",")[0].split(">=")
         assert pins[name.lower().replace("_", "-")] == floor, requirement

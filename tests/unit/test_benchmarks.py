@@ -11,17 +11,29 @@ import pytest
 
 from benchmarks import (
     catchup,
+    challenge,
     local_send,
     offline_queue,
     open_room,
     reconnect,
     replay,
+    trust,
     wire_bytes,
     workload,
 )
 from syncchat.core.values import MessageValue
 
-SCENARIOS = [catchup, local_send, offline_queue, open_room, reconnect, replay, wire_bytes]
+SCENARIOS = [
+    catchup,
+    challenge,
+    local_send,
+    offline_queue,
+    open_room,
+    reconnect,
+    replay,
+    trust,
+    wire_bytes,
+]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: str(scenario.NAME))

@@ -11,6 +11,7 @@ import syncchat
 from syncchat import errors
 from syncchat.errors import InviteError, NotFoundError, SyncchatError, ValidationError
 from syncchat.ids import room_text
+from tests.support.keys import make_guessing_cheap
 from tests.support.peers import LINK, RELAY, make_peer
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "api.md"
@@ -26,6 +27,18 @@ def test_example_of_the_api_page_runs_and_prints_what_it_should(
     monkeypatch.chdir(tmp_path)
     exec(compile(example[1], "api.md", "exec"), {})
     assert capsys.readouterr().out == "['hello, written offline'] 0\n['offline too']\n"
+
+
+def test_example_of_encryption_on_the_api_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, example = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    make_guessing_cheap(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "api.md", "exec"), {})
+    with syncchat.open("restored.db", key=syncchat.KeyFile("alice.key")) as peer:
+        assert [message.text for message in peer.rooms()[0].messages()] == ["written encrypted"]
+    assert b"written" not in Path("restored.db").read_bytes()
 
 
 @pytest.mark.parametrize("kind", [syncchat.Peer, syncchat.Room])

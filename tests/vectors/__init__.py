@@ -63,6 +63,8 @@ def _value(kind: msgspec.inspect.Type, value: Any) -> Any:
     match kind:
         case msgspec.inspect.StructType():
             return kind.cls(*(_value(field.type, value[field.name]) for field in kind.fields))
+        case msgspec.inspect.UnionType():  # of something and nil
+            return None if value is None else _value(kind.types[0], value)
         case msgspec.inspect.ListType():
             return [_value(kind.item_type, item) for item in value]
         case msgspec.inspect.BytesType():

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import msgspec
+
 from syncchat import ids
 from syncchat.ids import RoomId
 from syncchat.trust import chain, keys, seal
+from syncchat.trust.passphrase import stretch
+from syncchat.trust.strongbox import Strongbox
 from syncchat.wire import frames
 from syncchat.wire.codes import ErrorCode, ItemStatus
 from syncchat.wire.envelope import (
@@ -17,17 +21,22 @@ from syncchat.wire.envelope import (
     encode_envelope,
     encode_header,
 )
-from syncchat.wire.invite import Invite, encode_invite
+from syncchat.wire.invite import InviteKind, InviteLink, encode_invite
 from syncchat.wire.limits import VERSION
+from syncchat.wire.operator_link import encode_operator_link
 
 from . import FRAME_TYPES, plain
+from .logs import record_vectors
+from .words import trust_word_vectors
 
 ALICE = keys.DeviceKeys(bytes(range(32)))
 BOB = keys.DeviceKeys(bytes(range(32, 64)))
 ROOM = RoomId(bytes(range(0x60, 0x70)))
 ROOM_KEY = bytes(range(0x80, 0xA0))
+_SECRET = bytes(range(0xB0, 0xC0))
 INCARNATION = bytes(range(0x70, 0x78))
 CHALLENGE = bytes(range(0xA0, 0xC0))
+OPERATOR_SECRET = bytes(range(0xC0, 0xE0))
 LONG_UPDATE = b"the same words again, " * 50
 LINKS = [hashlib.blake2b(bytes((n,)), digest_size=32).digest() for n in range(3)]
 
@@ -36,11 +45,15 @@ def all_files() -> dict[str, Any]:
     """Return the contents of every vector file, by name."""
     return {
         "auth": auth_vectors(),
+        "backups": backup_vectors(),
         "envelopes": envelope_vectors(),
         "frames": frame_vectors(),
         "ids": id_vectors(),
         "invites": invite_vectors(),
+        "operator_links": operator_link_vectors(),
+        "records": record_vectors(),
         "seals": seal_vectors(),
+        "trust_words": trust_word_vectors(),
     }
 
 
@@ -52,10 +65,13 @@ def frame_samples() -> list[tuple[str, frames.Frame]]:
     return [
         ("hello", frames.Hello(1, 1, INCARNATION, CHALLENGE)),
         ("auth", frames.Auth(VERSION, ALICE.public, "relay.example", _auth_signature())),
+        ("auth_with_token_and_proof", _auth_with_all()),
         ("open_nothing", frames.Open(bytes(8), [])),
         ("open_two_rooms", frames.Open(INCARNATION, [cursor, empty])),
+        ("open_with_a_proof", frames.Open(bytes(8), [_proved(empty)])),
         ("opened_as_said", frames.Opened([4, 5], [])),
         ("opened_one_differs", frames.Opened([4, 5], [frames.RoomState(1, 0, 300, 2)])),
+        ("opened_one_closed", frames.Opened([6], [frames.RoomState(0, 0, 0, 0, True)])),
         ("push", frames.Push(4, 1, [b"first envelope", b"second envelope"])),
         ("ack_all_states", frames.Ack(4, 1, [frames.AckItem(s, 300 + s) for s in ItemStatus])),
         ("deliver", frames.Deliver(4, 300, [b"an envelope"])),
@@ -67,11 +83,16 @@ def frame_samples() -> list[tuple[str, frames.Frame]]:
             "chains",
             frames.Chains(4, [frames.ChainHead(device_a, 3), frames.ChainHead(device_b, 9)], False),
         ),
+        ("access", frames.Access(4, True)),
+        ("access_ended", frames.Access(4, False)),
         ("ping", frames.Ping(127)),
         ("pong", frames.Pong(128)),
         ("error", frames.Error(ErrorCode.BUSY, 1_500, "too many connections")),
         ("bye", frames.Bye()),
         ("ask_cursors", frames.AskCursors(4)),
+        ("renew", frames.Renew("a.fresh.token")),
+        ("revoke_device", frames.Revoke(device_b, "", False)),
+        ("revoke_subject_undone", frames.Revoke(b"", "bob@example", True)),
     ]
 
 
@@ -134,6 +155,7 @@ def envelope_vectors() -> dict[str, Any]:
 def auth_vectors() -> list[dict[str, Any]]:
     """Return what a device signs to enter a relay; hosts compare without case."""
     rows = []
+    proof_text = keys.proof_text(room=ROOM, incarnation=INCARNATION, nonce=CHALLENGE)
     for host in ("relay.example", "Relay.EXAMPLE", "127.0.0.1", ""):
         text = keys.auth_text(host=host, incarnation=INCARNATION, nonce=CHALLENGE, version=VERSION)
         rows.append(
@@ -145,6 +167,10 @@ def auth_vectors() -> list[dict[str, Any]]:
                 "text": text.hex(),
                 "key": ALICE.public.hex(),
                 "signature": ALICE.sign(text).hex(),
+                "operator_secret": OPERATOR_SECRET.hex(),
+                "operator_proof": _operator_proof(text).hex(),
+                "room": ROOM.hex(),
+                "room_proof": ALICE.sign(proof_text).hex(),
             }
         )
     return rows
@@ -153,11 +179,26 @@ def auth_vectors() -> list[dict[str, Any]]:
 def invite_vectors() -> list[dict[str, Any]]:
     """Return invite links with what they say."""
     invites = [
-        Invite(ROOM, "ws://127.0.0.1:8765", 0, ROOM_KEY, "Team"),
-        Invite(ROOM, "wss://relay.example/chat", 3, ROOM_KEY, "Küche 🍳"),
-        Invite(RoomId(bytes(16)), "", 0, bytes(32), ""),
+        InviteLink(ROOM, "ws://127.0.0.1:8765", InviteKind.ROOM, _SECRET, "Team"),
+        InviteLink(ROOM, "wss://relay.example/chat", InviteKind.APPROVAL, _SECRET, "Küche 🍳"),
+        InviteLink(RoomId(bytes(16)), "", InviteKind.DEVICE, bytes(16), ""),
     ]
-    return [plain(invite) | {"link": encode_invite(invite)} for invite in invites]
+    return [
+        plain(invite) | {"seed": invite.seed.hex(), "link": encode_invite(invite)}
+        for invite in invites
+    ]
+
+
+def operator_link_vectors() -> list[dict[str, Any]]:
+    """Return operator links with what they say."""
+    return [
+        {
+            "relay": relay,
+            "secret": OPERATOR_SECRET.hex(),
+            "link": encode_operator_link(relay, OPERATOR_SECRET),
+        }
+        for relay in ("ws://127.0.0.1:8765", "wss://relay.example")
+    ]
 
 
 def id_vectors() -> dict[str, Any]:
@@ -209,6 +250,22 @@ def seal_vectors() -> dict[str, Any]:
     }
 
 
+def _proved(cursor: frames.RoomCursor) -> frames.RoomCursor:
+    text = keys.proof_text(room=cursor.room, incarnation=INCARNATION, nonce=CHALLENGE)
+    return msgspec.structs.replace(cursor, proof=frames.Proof(BOB.public, BOB.sign(text)))
+
+
+def _operator_proof(text: bytes) -> bytes:
+    return keys.operator_proof(OPERATOR_SECRET, device_key=ALICE.public, text=text)
+
+
+def _auth_with_all() -> frames.Auth:
+    host = "relay.example"
+    text = keys.auth_text(host=host, incarnation=INCARNATION, nonce=CHALLENGE, version=VERSION)
+    proof = _operator_proof(text)
+    return frames.Auth(VERSION, ALICE.public, host, _auth_signature(), "header.claims.sig", proof)
+
+
 def _auth_signature() -> bytes:
     text = keys.auth_text(
         host="relay.example", incarnation=INCARNATION, nonce=CHALLENGE, version=VERSION
@@ -249,3 +306,21 @@ def _envelope_vector(
         "envelope": envelope.hex(),
     }
     return row, link
+
+
+def backup_vectors() -> dict[str, Any]:
+    """Return a strongbox, and the key of a database that a passphrase locks."""
+    words, salt, content = "correct horse battery staple", bytes(range(16)), b"what is kept"
+    box = Strongbox(words, salt)
+    header = b"SYNC\x01" + bytes(range(0xC0, 0xCB))
+    return {
+        "passphrase": words,
+        "salt": salt.hex(),
+        "content": content.hex(),
+        "box": (box.head + b"".join(box.seal([content]))).hex(),
+        "database": {
+            "passphrase": words,
+            "header": header.hex(),
+            "key": stretch(words, header).hex(),
+        },
+    }

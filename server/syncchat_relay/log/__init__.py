@@ -1,4 +1,4 @@
-"""The relay's log: per room, envelopes at seq 1, 2, 3… without a hole.
+"""The relay's log: per room, envelopes and records at seq 1, 2, 3… without a hole.
 
 The contract, which ``tests/contracts/test_log.py`` holds every implementation to:
 
@@ -7,26 +7,47 @@ The contract, which ``tests/contracts/test_log.py`` holds every implementation t
    first envelope at a place in a device's chain is the one that stays.
 2. Nothing is visible before its commit, and ``read`` is contiguous from ``after`` + 1.
 3. When ``append`` raises, its outcome is unknown: give the same batch again.
+4. Records stand in the log among the envelopes, each on top of those before it, and say who may
+   read and write (``gate``). An *open* log takes envelopes of anyone and shows them to anyone.
 
-An implementation belongs to one thread. This module imports no store, so that the hub can know
-the contract without knowing SQLite.
+Where a method takes ``now_ms``, that is the wall time by which invites expire. An implementation
+belongs to one thread. This module imports no store, so that the hub can know the contract without
+knowing SQLite.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from syncchat.wire.codes import ItemStatus
 
 
+class Standing(IntEnum):
+    """Is how somebody stands to a room."""
+
+    NOBODY = 0
+    """May not know whether there is such a room."""
+    GUEST = 1
+    """Reads the log, by an invite that is open or by the root key of a member."""
+    MEMBER = 2
+    """Reads the log as a member's device, and is told how far others are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Is envelopes for the end of one room's log."""
+    """Is envelopes and records for the end of one room's log.
+
+    ``pusher`` is the key of the device that pushes them, and ``may_create`` whether it may make
+    the room; an open log asks for neither.
+    """
 
     room: bytes
     envelopes: tuple[bytes, ...]
+    pusher: bytes = b""
+    may_create: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +82,22 @@ class Log(Protocol):
     def incarnation(self) -> bytes:
         """Return the 8 random bytes made with this log; a wiped relay has others."""
 
-    def append(self, batch: Sequence[Append]) -> list[list[Outcome]]:
+    def append(self, batch: Sequence[Append], *, now_ms: int = 0) -> list[list[Outcome]]:
         """Judge and store envelopes of any mix of rooms in one durable transaction.
 
         Returns one outcome per envelope, in the batch's order. Stored envelopes of one ``Append``
-        get consecutive seqs.
+        get consecutive seqs. Without a time nobody gets in by an invite.
+        """
+
+    def standing(self, room: bytes, keys: Sequence[bytes], *, now_ms: int) -> Standing:
+        """Return how who holds ``keys`` stands to a room; the first is the device's own."""
+
+    def last_readable(
+        self, room: bytes, keys: Sequence[bytes], *, verified: int, now_ms: int
+    ) -> int:
+        """Return the seq of the record that took from ``keys`` the right to read a room.
+
+        To be asked for who may read no more and could up to ``verified``; 0 for no such record.
         """
 
     def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:

@@ -2,7 +2,8 @@
 
 A relay cannot read bodies, but it can tell junk: an envelope must decode, follow its device's
 stored chain and carry that device's signature. Anyone may push anyone's envelopes, because a
-refill does just that; the signature says whose they are.
+refill does just that; the signature says whose they are. Whether the device may write there is
+asked last (``accepts``), and only of what is not stored yet.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ StoredAt = Callable[[bytes, int], tuple[int, bytes]]
 """Takes a device and a chain seq within its stored chain, returns (seq, envelope)."""
 
 
+Accepts = Callable[[bytes, int], bool]
+"""Takes a device and a chain seq, tells whether the room takes an envelope of it there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fresh:
     """Is an envelope to store, with its chain's head after it."""
@@ -31,7 +36,12 @@ class Fresh:
 
 
 def judge(
-    room: bytes, raw: bytes, *, chain_of: Callable[[bytes], ChainHead | None], stored_at: StoredAt
+    room: bytes,
+    raw: bytes,
+    *,
+    chain_of: Callable[[bytes], ChainHead | None],
+    stored_at: StoredAt,
+    accepts: Accepts,
 ) -> Fresh | Outcome:
     """Return what to store, or why not.
 
@@ -48,6 +58,8 @@ def judge(
     if header.seq <= stored:
         seq, first = stored_at(header.device, header.seq)
         return Outcome(ItemStatus.KNOWN if first == raw else ItemStatus.CONFLICT, seq)
+    if not accepts(header.device, header.seq):
+        return Outcome(ItemStatus.FORBIDDEN, 0)
     if header.seq > stored + 1:
         return Outcome(ItemStatus.GAP, stored)
     try:

@@ -7,37 +7,95 @@ from dataclasses import dataclass, field
 
 from syncchat.ports import Random
 from syncchat.trust.chain import EMPTY_FINGERPRINT, ChainHead, next_fingerprint
-from syncchat.wire.codes import ItemStatus
+from syncchat.trust.group import Group
+from syncchat.trust.records import Record
 
-from . import Append, CursorEntry, Head, Outcome
-from .judge import Fresh, judge
+from . import Append, CursorEntry, Head, Outcome, Standing
+from .gate import Gate, Rate
+from .groups import last_readable, standing_of
+from .judge import Fresh
 
 
 @dataclass(slots=True)
 class _Room:
+    """Is a room's log; also what the gate writes to, for nothing can fail half-way here."""
+
+    name: bytes = b""
     envelopes: list[bytes] = field(default_factory=list)
     fingerprints: list[bytes] = field(default_factory=list)
     chains: dict[bytes, ChainHead] = field(default_factory=dict)
     places: dict[tuple[bytes, int], int] = field(default_factory=dict)
     cursors: dict[bytes, int] = field(default_factory=dict)
+    record_seqs: dict[bytes, int] = field(default_factory=dict)
+    record_octets: int = 0
+    creator: bytes = b""
+    group: Group | None = None
+
+    @property
+    def records(self) -> int:
+        return len(self.record_seqs)
+
+    def chain_of(self, device: bytes) -> ChainHead | None:
+        return self.chains.get(device)
+
+    def stored_at(self, device: bytes, chain_seq: int) -> tuple[int, bytes]:
+        seq = self.places[device, chain_seq]
+        return seq, self.envelopes[seq - 1]
+
+    def record_seq(self, hash_: bytes) -> int:
+        return self.record_seqs.get(hash_, 0)
+
+    def read_records(self) -> list[bytes]:
+        return [self.envelopes[seq - 1] for seq in self.record_seqs.values()]
+
+    def store_envelope(self, fresh: Fresh) -> int:
+        seq = self._store(fresh.raw)
+        self.chains[fresh.device] = fresh.head
+        self.places[fresh.device, fresh.head.seq] = seq
+        return seq
+
+    def store_record(self, record: Record) -> int:
+        seq = self.record_seqs[record.hash] = self._store(record.raw)
+        self.record_octets += len(record.raw)
+        return seq
+
+    def _store(self, raw: bytes) -> int:
+        before = self.fingerprints[-1] if self.fingerprints else EMPTY_FINGERPRINT
+        self.envelopes.append(raw)
+        self.fingerprints.append(next_fingerprint(before, raw))
+        return len(self.envelopes)
 
 
 _NOTHING = _Room()
 
 
 class MemoryLog:
-    """Keeps envelopes in lists."""
+    """Keeps envelopes in lists; ``is_open`` makes it an open log."""
 
-    def __init__(self, *, random: Random) -> None:
+    def __init__(self, *, random: Random, is_open: bool = True) -> None:
         self._incarnation = random.bytes(8)
+        self._is_open = is_open
+        self._rate = Rate()
         self._rooms: dict[bytes, _Room] = {}
 
     @property
     def incarnation(self) -> bytes:
         return self._incarnation
 
-    def append(self, batch: Sequence[Append]) -> list[list[Outcome]]:
-        return [[self._append(item.room, raw) for raw in item.envelopes] for item in batch]
+    def append(self, batch: Sequence[Append], *, now_ms: int = 0) -> list[list[Outcome]]:
+        return [self._append(item, now_ms) for item in batch]
+
+    def standing(self, room: bytes, keys: Sequence[bytes], *, now_ms: int) -> Standing:
+        if self._is_open:
+            return Standing.MEMBER
+        return standing_of(self._room(room).group, keys, now_ms=now_ms)
+
+    def last_readable(
+        self, room: bytes, keys: Sequence[bytes], *, verified: int, now_ms: int
+    ) -> int:
+        kept = self._room(room)
+        records = list(zip(kept.record_seqs.values(), kept.read_records(), strict=True))
+        return last_readable(records, keys, verified=verified, now_ms=now_ms)
 
     def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:
         found: list[bytes] = []
@@ -81,20 +139,11 @@ class MemoryLog:
     def _room(self, room: bytes) -> _Room:
         return self._rooms.get(room, _NOTHING)
 
-    def _append(self, room: bytes, raw: bytes) -> Outcome:
-        kept = self._room(room)
-
-        def stored_at(device: bytes, chain_seq: int) -> tuple[int, bytes]:
-            seq = kept.places[device, chain_seq]
-            return seq, kept.envelopes[seq - 1]
-
-        verdict = judge(room, raw, chain_of=kept.chains.get, stored_at=stored_at)
-        if not isinstance(verdict, Fresh):
-            return verdict
-        kept = self._rooms.setdefault(room, _Room())
-        before = kept.fingerprints[-1] if kept.fingerprints else EMPTY_FINGERPRINT
-        kept.envelopes.append(raw)
-        kept.fingerprints.append(next_fingerprint(before, raw))
-        kept.chains[verdict.device] = verdict.head
-        kept.places[verdict.device, verdict.head.seq] = len(kept.envelopes)
-        return Outcome(ItemStatus.STORED, len(kept.envelopes))
+    def _append(self, item: Append, now_ms: int) -> list[Outcome]:
+        kept = self._rooms.get(item.room) or _Room(item.room)
+        gate = Gate(kept, kept.group, is_open=self._is_open, rate=self._rate, now_ms=now_ms)
+        outcomes = gate.push(item)
+        kept.group = gate.group
+        if kept.envelopes:  # a room exists from its first good envelope or record
+            self._rooms[item.room] = kept
+        return outcomes

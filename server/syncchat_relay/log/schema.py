@@ -4,6 +4,7 @@
 than a composite key, and keeps inner pages free of bodies. What an envelope says itself (device,
 chain seq) is not in its row. ``run`` finds an envelope by its place in a chain: a row says where
 a stretch of the chain that is also a stretch of the log begins, so a batch costs one row.
+``record`` says which places of the log are records, so that a room's state is folded from those.
 """
 
 from __future__ import annotations
@@ -59,6 +60,22 @@ def m001_create(db: sqlite_utils.Database) -> None:
             PRIMARY KEY (room, device)
         ) STRICT, WITHOUT ROWID""",
         f"PRAGMA application_id = {APPLICATION_ID}",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m002_records(db: sqlite_utils.Database) -> None:
+    """Tell records from envelopes, and keep who made a room."""
+    for statement in (
+        """CREATE TABLE record (
+            room INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL,
+            PRIMARY KEY (room, seq)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX record_hash ON record (room, hash)",
+        "ALTER TABLE room ADD COLUMN records INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE room ADD COLUMN record_octets INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE room ADD COLUMN creator BLOB NOT NULL DEFAULT x''",
     ):
         db.execute(statement)
 

@@ -1,21 +1,24 @@
-"""The log in one SQLite file: WAL, every append synced to disk, nothing cached between calls."""
+"""The log in one SQLite file: WAL, every append synced to disk.
+
+Nothing is cached between calls but what rooms' records come to, which is dropped when a
+transaction fails.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from syncchat.ids import DeviceKey
 from syncchat.ports import Random
-from syncchat.trust.chain import EMPTY_FINGERPRINT, ChainHead, next_fingerprint
-from syncchat.wire.codes import ItemStatus
+from syncchat.trust.chain import EMPTY_FINGERPRINT
 
-from . import Append, CursorEntry, Head, Outcome
-from .judge import Fresh, judge
+from . import Append, CursorEntry, Head, Outcome, Standing
+from .gate import Gate, Rate
+from .groups import Groups, folded, last_readable, standing_of
 from .lock import lock_folder
+from .rows import OpenRoom
 from .schema import SEQ_BITS, open_database, translated
 
 FILE_NAME = "relay.db"
@@ -23,10 +26,16 @@ _SEQ_MAX = (1 << SEQ_BITS) - 1
 
 
 class SqliteLog:
-    """Keeps envelopes in ``relay.db`` of a folder that no other relay uses."""
+    """Keeps envelopes in ``relay.db`` of a folder that no other relay uses.
 
-    def __init__(self, folder: Path, *, random: Random) -> None:
+    ``is_open`` makes it an open log; that is not kept with it.
+    """
+
+    def __init__(self, folder: Path, *, random: Random, is_open: bool = True) -> None:
         self._path = folder / FILE_NAME
+        self._is_open = is_open
+        self._rate = Rate()
+        self._groups = Groups()
         self._lock = lock_folder(folder)
         try:
             self._conn = open_database(self._path, random=random)
@@ -39,18 +48,47 @@ class SqliteLog:
     def incarnation(self) -> bytes:
         return bytes(self._incarnation)
 
-    def append(self, batch: Sequence[Append]) -> list[list[Outcome]]:
+    def append(self, batch: Sequence[Append], *, now_ms: int = 0) -> list[list[Outcome]]:
         outcomes: list[list[Outcome]] = []
-        with self._transaction():
-            rooms: dict[bytes, _OpenRoom] = {}
-            for item in batch:
-                room = rooms.get(item.room)
-                if room is None:
-                    room = rooms[item.room] = _OpenRoom.load(self._conn, item.room)
-                outcomes.append([room.append(raw) for raw in item.envelopes])
-            for room in rooms.values():
-                room.save()
+        rooms: dict[bytes, OpenRoom] = {}
+        gates: dict[bytes, Gate] = {}
+        try:
+            with self._transaction():
+                for item in batch:
+                    gate = gates.get(item.room)
+                    if gate is None:
+                        room = rooms[item.room] = OpenRoom.load(self._conn, item.room)
+                        gate = gates[item.room] = self._gate(room, now_ms)
+                    outcomes.append(gate.push(item))
+                for room in rooms.values():
+                    room.save()
+        except BaseException:  # it may be committed or not
+            for name in rooms:
+                self._groups.drop(name)
+            raise
+        for name, gate in gates.items():
+            if gate.group is not None:
+                self._groups.keep(name, gate.group, rooms[name].record_octets)
         return outcomes
+
+    def standing(self, room: bytes, keys: Sequence[bytes], *, now_ms: int) -> Standing:
+        if self._is_open:
+            return Standing.MEMBER
+        group = self._groups.get(room)
+        if group is None:
+            with self._reading():
+                stored = OpenRoom.load(self._conn, room)
+                group = folded(stored.read_records())
+            if group is not None:
+                self._groups.keep(room, group, stored.record_octets)
+        return standing_of(group, keys, now_ms=now_ms)
+
+    def last_readable(
+        self, room: bytes, keys: Sequence[bytes], *, verified: int, now_ms: int
+    ) -> int:
+        with self._reading():
+            records = OpenRoom.load(self._conn, room).placed_records()
+        return last_readable(records, keys, verified=verified, now_ms=now_ms)
 
     def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:
         found: list[bytes] = []
@@ -131,6 +169,12 @@ class SqliteLog:
         self._conn.close()
         self._lock.close()
 
+    def _gate(self, room: OpenRoom, now_ms: int) -> Gate:
+        group = self._groups.get(room.name)
+        if group is None and room.records:
+            group = folded(room.read_records())
+        return Gate(room, group, is_open=self._is_open, rate=self._rate, now_ms=now_ms)
+
     def _place(self, room: bytes, seq: int) -> int:
         row = self._conn.execute("SELECT id FROM room WHERE name = ?", (room,)).fetchone()
         return (row[0] if row else 0) << SEQ_BITS | seq
@@ -155,118 +199,3 @@ class SqliteLog:
                 raise
         except sqlite3.Error as exc:
             raise translated(exc, self._path) from exc
-
-
-@dataclass(slots=True)
-class _Chain:
-    """Is a chain within a transaction; ``last`` is the seq of its last envelope."""
-
-    row: int
-    head: ChainHead
-    last: int
-    is_changed: bool = False
-
-
-@dataclass(slots=True)
-class _OpenRoom:
-    """Is a room within one transaction: read once, written back once, then forgotten."""
-
-    conn: sqlite3.Connection
-    name: bytes
-    row: int
-    head: int
-    fingerprint: bytes
-    head_before: int
-    chains: dict[bytes, _Chain | None] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, conn: sqlite3.Connection, name: bytes) -> _OpenRoom:
-        row = conn.execute(
-            "SELECT id, head, fingerprint FROM room WHERE name = ?", (name,)
-        ).fetchone()
-        row_id, head, fingerprint = row or (0, 0, EMPTY_FINGERPRINT)
-        return cls(conn, name, row_id, head, fingerprint, head)
-
-    def append(self, raw: bytes) -> Outcome:
-        verdict = judge(self.name, raw, chain_of=self._chain_of, stored_at=self._stored_at)
-        if not isinstance(verdict, Fresh):
-            return verdict
-        if not self.row:  # a room exists from its first good envelope
-            self.row = _inserted(
-                self.conn, "INSERT INTO room VALUES (NULL, ?, 0, ?)", self.name, self.fingerprint
-            )
-        self.head += 1
-        self.fingerprint = next_fingerprint(self.fingerprint, raw)
-        self.conn.execute(
-            "INSERT INTO envelope VALUES (?, ?, ?)",
-            (self.row << SEQ_BITS | self.head, self.fingerprint, raw),
-        )
-        self._advance(verdict)
-        return Outcome(ItemStatus.STORED, self.head)
-
-    def save(self) -> None:
-        if self.head == self.head_before:
-            return
-        self.conn.execute(
-            "UPDATE room SET head = ?, fingerprint = ? WHERE id = ?",
-            (self.head, self.fingerprint, self.row),
-        )
-        self.conn.executemany(
-            "UPDATE chain SET seq = ?, link = ?, last = ? WHERE id = ?",
-            [
-                (chain.head.seq, chain.head.link, chain.last, chain.row)
-                for chain in self.chains.values()
-                if chain is not None and chain.is_changed
-            ],
-        )
-
-    def _advance(self, fresh: Fresh) -> None:
-        chain = self.chains[fresh.device]
-        if chain is None:
-            head = fresh.head
-            row = _inserted(
-                self.conn,
-                "INSERT INTO chain VALUES (NULL, ?, ?, ?, ?, ?)",
-                *(self.row, head.key, head.seq, head.link, self.head),
-            )
-            chain = self.chains[fresh.device] = _Chain(row, head, 0)
-        if chain.last == 0 or chain.last != self.head - 1:
-            self.conn.execute(
-                "INSERT INTO run VALUES (?, ?, ?)", (chain.row, fresh.head.seq, self.head)
-            )
-        chain.head, chain.last, chain.is_changed = fresh.head, self.head, True
-
-    def _chain_of(self, device: bytes) -> ChainHead | None:
-        if device not in self.chains:
-            row = self.conn.execute(
-                "SELECT id, key, seq, link, last FROM chain "
-                "WHERE room = ? AND substr(key, 1, 8) = ?",
-                (self.row, device),
-            ).fetchone()
-            self.chains[device] = (
-                _Chain(row[0], ChainHead(DeviceKey(row[1]), row[2], row[3]), row[4])
-                if row
-                else None
-            )
-        chain = self.chains[device]
-        return chain.head if chain is not None else None
-
-    def _stored_at(self, device: bytes, chain_seq: int) -> tuple[int, bytes]:
-        chain = self.chains[device]
-        assert chain is not None  # the judge asks only within a chain that it was given
-        first_chain_seq, first = self.conn.execute(
-            "SELECT chain_seq, seq FROM run WHERE chain = ? AND chain_seq <= ? "
-            "ORDER BY chain_seq DESC LIMIT 1",
-            (chain.row, chain_seq),
-        ).fetchone()
-        seq = first + chain_seq - first_chain_seq
-        (body,) = self.conn.execute(
-            "SELECT body FROM envelope WHERE place = ?", (self.row << SEQ_BITS | seq,)
-        ).fetchone()
-        return seq, body
-
-
-def _inserted(conn: sqlite3.Connection, statement: str, *values: object) -> int:
-    row = conn.execute(statement, values).lastrowid
-    assert row is not None
-    return row

@@ -58,7 +58,8 @@ def _report(peer: Peer) -> dict[str, Any]:
     return {
         "db": str(peer.path),
         "bytes": _size(peer.path),
-        "encryptedAtRest": False,
+        "encryptedAtRest": peer.lock is not None,
+        "lock": peer.lock,
         "readableByOthers": _is_readable_by_others(peer.path),
         "name": peer.name,
         "device": peer.device,
@@ -85,7 +86,13 @@ def _print(found: dict[str, Any]) -> None:
     click.echo(", ".join(f"{name} {number}" for name, number in found["versions"].items()))
     if "bytes" in found:
         click.echo(f"database {found['db']}, {found['bytes'] / 1e6:,.1f} MB")
-        click.echo("  not encrypted at rest: who can read the file can read the chat")
+        if found["lock"]:
+            click.echo(f"  encrypted, locked with: {found['lock']}")
+        else:
+            click.echo(
+                "  this database is not encrypted: whoever has the file can read it; "
+                "see 'syncchat encrypt'"
+            )
         if found["readableByOthers"]:
             click.echo(f"  others on this machine can read it; run: chmod 600 {found['db']}")
         click.echo(f"you are {safe_name(found['name'])}, device {found['device']}")

@@ -17,7 +17,7 @@ class Exit(IntEnum):
     NOT_FOUND = 3
     """There is no such database, room or message; or the doctor found faults."""
     REFUSED = 4
-    """A rule, or the relay, does not allow it."""
+    """A rule, or the relay, does not allow it; or the key does not open the file."""
     NOT_REACHED = 5
     """The relay was not reached; what was written is safe here."""
     INTERRUPTED = 130
@@ -32,6 +32,9 @@ _CODES: tuple[tuple[type[errors.SyncchatError], Exit], ...] = (
     (errors.InviteError, Exit.USAGE),
     (errors.NotFoundError, Exit.NOT_FOUND),
     (errors.NotAllowedError, Exit.REFUSED),
+    (errors.DatabaseLocked, Exit.REFUSED),
+    (errors.NotEncrypted, Exit.REFUSED),
+    (errors.BackupLocked, Exit.REFUSED),
     (errors.RelayRefused, Exit.REFUSED),
     (errors.TransportError, Exit.NOT_REACHED),
     (NotReached, Exit.NOT_REACHED),

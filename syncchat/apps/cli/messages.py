@@ -12,7 +12,16 @@ import click
 
 from ...errors import NotAllowedError, ValidationError
 from .failures import NotReached
-from .options import db_option, hint, json_option, opened, print_json, room_argument
+from .options import (
+    db_option,
+    hint,
+    json_option,
+    opened,
+    print_json,
+    room_argument,
+    token_option,
+)
+from .people import tell_standing
 
 if TYPE_CHECKING:
     from ...core.message import Message
@@ -37,6 +46,7 @@ STDIN_BYTES_MAX = 1024 * 1024
     metavar="SECONDS",
     help="Connect, and wait so long for the relay to have it; else exit with 5.",
 )
+@token_option
 @db_option
 @json_option
 def send(
@@ -74,6 +84,7 @@ def send(
             kind=kind,
             metadata=fields,
         )
+        tell_standing(there)
         problem = None if wait is None else _waited(peer, there, message.id, wait)
         if as_json:
             print_json(there.message(message.id).to_json())
@@ -119,6 +130,7 @@ def history(
 
     with opened(db) as peer:
         there = peer.room(room)
+        tell_standing(there)
         names = Names(there)
         asked: dict[str, Any] = {
             "before": whole_id(there, before),

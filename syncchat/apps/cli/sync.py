@@ -16,7 +16,17 @@ from ...ids import room_text
 from ..safe import safe_name
 from .failures import Exit
 from .online import LOOK_SECONDS, connection, run
-from .options import counted, db_option, hint, json_option, opened, print_json, say
+from .options import (
+    counted,
+    db_option,
+    hint,
+    json_option,
+    opened,
+    print_json,
+    say,
+    token_option,
+)
+from .people import tell_pending
 
 if TYPE_CHECKING:
     from ...peer import Peer
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Give up after so long without getting any further.",
 )
+@token_option
 @db_option
 @json_option
 def sync(room: str | None, timeout: float, db: Path | None, as_json: bool) -> None:
@@ -48,15 +59,21 @@ def sync(room: str | None, timeout: float, db: Path | None, as_json: bool) -> No
     with opened(db) as peer:
         chosen = peer.rooms() if room is None else [peer.room(room)]
         works = [_Work(each) for each in chosen if each.relay]
+        home_id = peer.devices.home_room
+        home = None if home_id is None or room is not None else _Work(peer.room(home_id))
         if room is not None and not works:
             raise ValidationError("this room has no relay; there is nothing to sync with")
-        if not works:
+        if not works and home is None:
             hint("no room has a relay; nothing to sync")
             return
-        run(_sync_all(peer, works, timeout))
+        every = works if home is None else [*works, home]
+        run(_sync_all(peer, every, timeout))
         for work in works:
             _print(work, as_json=as_json)
-        raise SystemExit(max(work.exit_code for work in works))
+            tell_pending(work.room)
+        if home is not None and home.exit_code is not Exit.DONE:
+            say(f"error: your list of rooms and devices: {safe_name(home.problem, chars_max=200)}")
+        raise SystemExit(max(work.exit_code for work in every))
 
 
 @dataclass(slots=True)
@@ -105,7 +122,9 @@ async def _sync_all(peer: Peer, works: list[_Work], stall_seconds: float) -> Non
             task.cancel()
         for work in works:
             if work.exit_code is Exit.NOT_REACHED:
-                work.problem = f"not reached in time: {connection(peer, work.room)}"
+                state = connection(peer, work.room)
+                waits = work.room.obstacle if state == "live" else ""
+                work.problem = waits or f"not reached in time: {state}"
 
 
 def _words(works: list[_Work], states: list[str]) -> str:

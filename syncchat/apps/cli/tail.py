@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import db_option, hint, json_option, opened, print_json, room_argument
+from .options import (
+    db_option,
+    hint,
+    json_option,
+    opened,
+    print_json,
+    room_argument,
+    token_option,
+)
+from .people import tell_standing
 
 if TYPE_CHECKING:
     from ...core.message import Message
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--follow/--no-follow", "-f", default=True, show_default=True)
 @click.option("--changes", is_flag=True, help="Print a message again when it changes.")
 @click.option("--ids", is_flag=True, help="Begin each line with the message's id.")
+@token_option
 @db_option
 @json_option
 def tail(
@@ -51,6 +61,7 @@ def tail(
 
     with opened(db) as peer:
         there = peer.room(room)
+        tell_standing(there)
         printer = _Printer(Names(there), ids=ids, as_json=as_json)
         if follow:
             hint("following; ctrl-c ends it")

@@ -39,7 +39,7 @@ class Player:
 
     async def do_create(self, title: str, relay: str) -> Answer:
         """Create the room; the link lets others in."""
-        return {"link": self._peer.create_room(title, relay=relay).invite()}
+        return {"link": self._peer.create_room(title, relay=relay).invite(uses=0)}
 
     async def do_join(self, link: str) -> Answer:
         """Join the room."""

@@ -125,7 +125,8 @@ class RelayProcess(Child):
 
     async def start(self) -> None:
         """Start the relay and wait until it listens."""
-        self._arguments = ["--data-dir", str(self.data_dir), "--port", str(self.port), "--json"]
+        where = ["--data-dir", str(self.data_dir), "--port", str(self.port)]
+        self._arguments = [*where, "--json"]
         await super().start()
         said = await self.hear(START_SECONDS_MAX)
         self.url, self.port = said["url"], said["port"]

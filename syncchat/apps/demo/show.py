@@ -207,9 +207,8 @@ def _print_table(played: Played, checks: list[Check], bytes_at_rest: int) -> Non
 
 def _how_to_go_on(played: Played, folder: Path) -> str:
     command = _command()
-    relay = shlex.join(
-        [command, "relay", "--data-dir", str(played.relay_dir), "--port", str(played.relay_port)]
-    )
+    where = ["--data-dir", str(played.relay_dir), "--port", str(played.relay_port)]
+    relay = shlex.join([command, "relay", *where])
     chats = [
         shlex.join([command, "chat", TITLE, "--db", str(path)]) for path in played.databases[:2]
     ]

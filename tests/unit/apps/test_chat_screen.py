@@ -15,7 +15,8 @@ from syncchat.apps.cli.show import Names
 from syncchat.core.message import ReactionView
 from syncchat.errors import NotFoundError
 from syncchat.ids import MemberId, MessageId
-from syncchat.room import Member, Room
+from syncchat.membership import Member
+from syncchat.room import Room
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ class _Members:
         self.given = members
 
     def members(self) -> list[Member]:
-        return [Member(MemberId(id_), name, False) for id_, name in self.given]
+        return [Member(MemberId(id_), name, False, "member", ()) for id_, name in self.given]
 
 
 def test_members_of_one_name_are_told_apart_however_it_is_disguised() -> None:

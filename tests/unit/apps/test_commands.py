@@ -299,7 +299,7 @@ def test_sync_with_nothing_to_sync_with_says_so(run: Run, tmp_path: Path) -> Non
 def test_doctor_tells_what_is_there_and_that_it_is_not_encrypted(run: Run, team: Path) -> None:
     run("send", "Team", "hello", "--db", str(team))
     text = run("doctor", "--db", str(team)).stdout
-    assert "not encrypted at rest" in text and "all is well" in text
+    assert "this database is not encrypted" in text and "all is well" in text
     (found,) = _json_lines(run("doctor", "--db", str(team), "--json"))
     (room,) = found["rooms"]
     assert (room["title"], room["messages"], room["unread"]) == ("Team", 1, 0)

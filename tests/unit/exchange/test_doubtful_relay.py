@@ -63,7 +63,7 @@ def test_invented_device_is_not_passed_on_by_who_refills_a_relay(world: World) -
     world.write(alice, "beside an invention")
     world.run(seconds=20)
     assert liar(world).told[Lie.INVENT_DEVICE]
-    assert any("does not open" in fault for fault in bob.peer.check())
+    assert any("not let in" in fault for fault in bob.peer.check())
     liar(world).be_honest()
     world.heal()
     world.run(seconds=30)  # so that refills are over

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from syncchat_relay import Config
+from dataclasses import replace
+
+from syncchat_relay import Admit, Config
 from syncchat_relay.log import Append
 
 from syncchat.trust.keys import DeviceKeys
@@ -23,7 +25,9 @@ from tests.contracts.chains import ROOM, Writer, fingerprint_of
 from tests.unit.relay.world import World, acked
 
 KEYS = DeviceKeys(bytes(31) + b"\7")
-SMALL = Config(unsent_bytes_max=4_000, unsent_bytes_low=1_000, deliver_bytes_max=2_000)
+SMALL = Config(
+    admission=Admit.OPEN, unsent_bytes_max=4_000, unsent_bytes_low=1_000, deliver_bytes_max=2_000
+)
 
 
 def test_all_receivers_of_a_flush_get_the_same_bytes_object() -> None:
@@ -183,7 +187,7 @@ def test_cursors_are_collected_and_never_told_to_their_own_device() -> None:
 
 
 def test_a_large_room_hears_of_cursors_less_often() -> None:
-    world = World(Config(cursors_small_members=2))
+    world = World(Config(admission=Admit.OPEN, cursors_small_members=2))
     alice = Writer(1)
     a, alias = world.join(alice.keys)
     others = [world.join(DeviceKeys(bytes([9] * 31 + [n])))[0] for n in range(3)]
@@ -295,3 +299,24 @@ def test_catching_up_goes_no_faster_than_the_receiver_reads() -> None:
     world.drain(slow)
     world.settle()
     assert slow.delivered() == list(run)
+
+
+def test_a_room_opened_anew_while_it_was_being_read_is_not_read_for_twice() -> None:
+    world = World(replace(SMALL, reads_in_flight_max=1))
+    alice = Writer(1)
+    link, alias = world.join(alice.keys)
+    slow, _ = world.join(KEYS)
+    slow.reads = False
+    run = list(alice.write_many(60))
+    for number, raw in enumerate(run):
+        world.push(link, alias, number + 1, [raw])
+        world.settle()
+    world.send(slow, Open(world.log.incarnation, [RoomCursor(ROOM, 60, fingerprint_of(run), 0)]))
+    world.settle()
+    slow.reads = True
+    world.drain(slow)
+    world.push(link, alias, 61, [alice.write()])
+    world.flush()
+    world.settle()
+    assert slow.of(Deliver)[-1].after == 60
+    assert sum(frame.after >= 60 for frame in slow.of(Deliver)) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from syncchat_relay import Config
+from syncchat_relay import Admit, Config
 
 from syncchat.trust.chain import EMPTY_FINGERPRINT
 from syncchat.trust.keys import DeviceKeys
@@ -282,7 +282,7 @@ def test_pushes_beyond_the_window_are_full_and_the_window_opens_again() -> None:
 
 
 def test_more_than_the_hub_may_hold_is_full_for_any_connection() -> None:
-    world = World(Config(pending_envelopes_max=10))
+    world = World(Config(admission=Admit.OPEN, pending_envelopes_max=10))
     alice, bob = Writer(1), Writer(2)
     one, alias = world.join(alice.keys)
     two, _ = world.join(bob.keys)
@@ -331,7 +331,7 @@ def test_too_many_rooms_are_refused_and_change_nothing(monkeypatch: pytest.Monke
 
 
 def test_one_connection_too_many_is_told_when_to_come_back() -> None:
-    world = World(Config(connections_max=2))
+    world = World(Config(admission=Admit.OPEN, connections_max=2))
     first = world.connect()
     world.connect()
     third = world.connect()
@@ -363,7 +363,7 @@ def test_who_is_silent_is_closed_and_who_pings_stays() -> None:
 
 
 def test_who_sends_too_fast_is_paused_until_its_rate_allows_more() -> None:
-    world = World(Config(frames_per_second=10, frames_burst=20))
+    world = World(Config(admission=Admit.OPEN, frames_per_second=10, frames_burst=20))
     link = world.enter(KEYS)
     for _ in range(19):
         world.send(link, Ping(1))
@@ -377,7 +377,7 @@ def test_who_sends_too_fast_is_paused_until_its_rate_allows_more() -> None:
 
 
 def test_bytes_count_as_well_as_frames() -> None:
-    world = World(Config(bytes_per_second=1_000, bytes_burst=5_000))
+    world = World(Config(admission=Admit.OPEN, bytes_per_second=1_000, bytes_burst=5_000))
     alice = Writer(1)
     link, alias = world.join(alice.keys)
     world.push(link, alias, 1, [alice.write(body_bytes=6_000)])

@@ -6,16 +6,20 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
-from syncchat_relay import Config
+from syncchat_relay import Admit, Config
 from syncchat_relay.effects import (
     Append,
     Close,
     Effect,
     Failed,
+    Grant,
+    KeepRevocation,
     LogWork,
     Pause,
     SaveCursors,
     Send,
+    Vouch,
+    Vouched,
     perform,
     perform_appends,
 )
@@ -25,7 +29,7 @@ from syncchat_relay.log.memory import MemoryLog
 
 from syncchat.ids import DeviceKey
 from syncchat.trust.chain import EMPTY_FINGERPRINT
-from syncchat.trust.keys import DeviceKeys, auth_text
+from syncchat.trust.keys import DeviceKeys, auth_text, operator_proof, proof_text
 from syncchat.wire.frames import (
     Ack,
     AnyFrame,
@@ -35,6 +39,7 @@ from syncchat.wire.frames import (
     Hello,
     Open,
     Opened,
+    Proof,
     Push,
     RoomCursor,
     decode,
@@ -42,6 +47,7 @@ from syncchat.wire.frames import (
 )
 from syncchat.wire.limits import VERSION
 from tests.contracts.chains import ROOM, FixedRandom
+from tests.support.ports import START_MS
 
 F = TypeVar("F", bound=Frame)
 
@@ -72,18 +78,30 @@ class Link:
 
 
 class World:
-    """Performs a hub's effects: log work waits until ``flush``, frames arrive at once."""
+    """Performs a hub's effects: log work waits until ``flush``, frames arrive at once.
 
-    def __init__(self, config: Config | None = None, *, log: Log | None = None) -> None:
-        self.log: Log = log or MemoryLog(random=FixedRandom(7))
+    Tokens wait in ``vouches`` until ``vouch``, what operators revoke in ``revocations``.
+    """
+
+    def __init__(
+        self, config: Config | None = None, *, log: Log | None = None, operator_secret: bytes = b""
+    ) -> None:
+        config = config or Config(admission=Admit.OPEN)
+        self.log: Log = log or MemoryLog(random=FixedRandom(7), is_open=config.is_open)
         self.hub = Hub(
-            incarnation=self.log.incarnation, config=config or Config(), random=FixedRandom(1)
+            incarnation=self.log.incarnation,
+            config=config,
+            random=FixedRandom(1),
+            operator_secret=operator_secret,
         )
+        self.vouches: list[Vouch] = []
+        self.revocations: list[KeepRevocation] = []
         self.links: dict[int, Link] = {}
         self.appends: list[Append] = []
         self.work: deque[LogWork] = deque()
         self.saved: list[SaveCursors] = []
         self.now_ms = 0
+        self.wall_ms = START_MS
         self.unsent_peak = 0
 
     def connect(self) -> Link:
@@ -113,9 +131,11 @@ class World:
         fingerprint: bytes = EMPTY_FINGERPRINT,
         own_seq: int = 0,
         incarnation: bytes | None = None,
+        proved: DeviceKeys | None = None,
     ) -> int:
-        """Open a room, do all log work, and return the alias."""
-        asked = RoomCursor(room, cursor, fingerprint, own_seq)
+        """Open a room, with a proof of ``proved`` if any; do all log work; return the alias."""
+        proof = None if proved is None else proof_of(link, proved, room)
+        asked = RoomCursor(room, cursor, fingerprint, own_seq, proof)
         self.send(link, Open(incarnation or self.log.incarnation, [asked]))
         self.settle()
         return link.last(Opened).aliases[0]
@@ -132,6 +152,11 @@ class World:
         """Give a peer's bytes to the hub."""
         self.perform(self.hub.receive(link.conn, data, self.now_ms))
 
+    def vouch(self, grant: Grant | None, *, left_ms: int = 0, has_failed: bool = False) -> None:
+        """Answer the token that waits longest."""
+        answer = Vouched(self.vouches.pop(0).conn, grant, left_ms, has_failed)
+        self.perform(self.hub.vouched(answer, self.now_ms))
+
     def lose(self, link: Link) -> None:
         """End a connection from outside."""
         link.closed = link.closed or "lost"
@@ -146,19 +171,19 @@ class World:
         """Commit the appends that wait, or the first few, as one flush."""
         batch, self.appends = self.appends[:count], self.appends[len(self.appends[:count]) :]
         if batch:
-            self.perform(self.hub.done(perform_appends(self.log, batch)))
+            self.perform(self.hub.done(perform_appends(self.log, batch, now_ms=self.wall_ms)))
 
     def fail_flush(self, *, committed: bool) -> None:
         """Have a flush fail, after its commit or before it."""
         batch, self.appends = self.appends, []
         if committed:
-            perform_appends(self.log, batch)
+            perform_appends(self.log, batch, now_ms=self.wall_ms)
         self.perform(self.hub.done([Failed(work.ticket) for work in batch]))
 
     def work_once(self) -> None:
         """Do one piece of other log work."""
         work = self.work.popleft()
-        found = perform(self.log, work)
+        found = perform(self.log, work, now_ms=self.wall_ms)
         if found is not None:
             self.perform(self.hub.done([found]))
 
@@ -192,6 +217,10 @@ class World:
                     self.links[effect.conn].paused_ms.append(effect.ms)
                 case Append():
                     self.appends.append(effect)
+                case Vouch():
+                    self.vouches.append(effect)
+                case KeepRevocation():
+                    self.revocations.append(effect)
                 case _:
                     if isinstance(effect, SaveCursors):
                         self.saved.append(effect)
@@ -208,12 +237,26 @@ class World:
         self.unsent_peak = max(self.unsent_peak, sum(map(len, link.unsent)))
 
 
+def proof_of(link: Link, keys: DeviceKeys, room: bytes) -> Proof:
+    """Return the proof of a key for a room on one connection."""
+    hello = link.last(Hello)
+    text = proof_text(room=room, incarnation=hello.incarnation, nonce=hello.nonce)
+    return Proof(keys.public, keys.sign(text))
+
+
 def answer(
-    hello: Hello, keys: DeviceKeys, *, host: str = "localhost", version: int = VERSION
+    hello: Hello,
+    keys: DeviceKeys,
+    *,
+    host: str = "localhost",
+    version: int = VERSION,
+    token: str = "",
+    secret: bytes = b"",
 ) -> Auth:
-    """Return the Auth that answers a Hello."""
+    """Return the Auth that answers a Hello; ``secret`` is the relay's operator secret."""
     text = auth_text(host=host, incarnation=hello.incarnation, nonce=hello.nonce, version=version)
-    return Auth(version, DeviceKey(keys.public), host, keys.sign(text))
+    proof = operator_proof(secret, device_key=keys.public, text=text) if secret else b""
+    return Auth(version, DeviceKey(keys.public), host, keys.sign(text), token, proof)
 
 
 def acked(link: Link) -> list[tuple[int, list[tuple[int, int]]]]:

@@ -15,9 +15,10 @@ from syncchat.sync.events import (
     Refused,
     RoomOpened,
     SessionEvent,
+    TokenWanted,
 )
 from syncchat.sync.session import Position, Session
-from syncchat.trust.keys import DeviceKeys, auth_text, verify
+from syncchat.trust.keys import DeviceKeys, auth_text, operator_proof, verify
 from syncchat.wire import frames
 from syncchat.wire.codes import ErrorCode, ItemStatus
 from syncchat.wire.limits import (
@@ -216,3 +217,48 @@ def test_goodbye_is_the_last_frame() -> None:
     session.say_bye()
     assert sent(session) == [frames.Bye()]
     assert not session.is_ready
+
+
+def test_token_and_operators_proof_go_with_the_answer_to_the_greeting() -> None:
+    secret = bytes(range(32))
+    session = Session(KEYS, host=HOST, now_ms=0, token="a.token", operator_secret=secret)
+    fed(session, HELLO)
+    (auth,) = sent(session)
+    assert isinstance(auth, frames.Auth)
+    text = auth_text(host=HOST, incarnation=INCARNATION, nonce=NONCE, version=VERSION)
+    assert auth.token == "a.token"
+    assert auth.operator == operator_proof(secret, device_key=KEYS.public, text=text)
+    assert secret not in frames.encode(auth)
+
+
+def test_relay_that_wants_a_fresh_token_gets_it_on_the_same_connection() -> None:
+    session = opened()
+    said = frames.Error(ErrorCode.TOKEN_EXPIRING, 60_000, "the token expires soon")
+    assert fed(session, said) == [TokenWanted(60_000)]
+    session.renew("fresh")
+    assert sent(session) == [frames.Renew("fresh")]
+    assert session.is_ready and session.is_open(ROOM)
+
+
+def test_token_is_not_renewed_on_a_connection_that_is_over() -> None:
+    session = opened()
+    session.say_bye()
+    sent(session)
+    session.renew("fresh")
+    assert sent(session) == []
+
+
+def test_relay_that_does_not_take_the_operators_proof_serves_all_the_same() -> None:
+    session = ready()
+    assert fed(session, frames.Error(ErrorCode.NOT_OPERATOR, 0, "not here")) == []
+    assert session.is_ready
+
+
+@pytest.mark.parametrize(
+    ("code", "retry"), [(ErrorCode.BAD_TOKEN, False), (ErrorCode.TOKEN_EXPIRED, True)]
+)
+def test_bad_token_is_not_tried_again_soon_and_an_expired_one_is(
+    code: ErrorCode, retry: bool
+) -> None:
+    (refused,) = fed(ready(), frames.Error(code, 0, "no"))
+    assert isinstance(refused, Refused) and refused.retry is retry

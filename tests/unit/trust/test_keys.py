@@ -8,7 +8,7 @@ import pytest
 
 from syncchat.errors import SignatureInvalid
 from syncchat.ids import device_text
-from syncchat.trust.keys import DeviceKeys, auth_text, verify
+from syncchat.trust.keys import DeviceKeys, auth_text, operator_proof, proof_text, verify
 from tests import vectors
 
 KEYS = DeviceKeys(bytes(range(32)))
@@ -109,6 +109,15 @@ def test_challenge_is_answered_as_the_vectors_say() -> None:
         )
         assert text.hex() == row["text"]
         assert KEYS.sign(text).hex() == row["signature"]
+        secret = bytes.fromhex(row["operator_secret"])
+        proof = operator_proof(secret, device_key=KEYS.public, text=text)
+        assert proof.hex() == row["operator_proof"]
+        room_text = proof_text(
+            room=bytes.fromhex(row["room"]),
+            incarnation=bytes.fromhex(row["incarnation"]),
+            nonce=bytes.fromhex(row["nonce"]),
+        )
+        assert KEYS.sign(room_text).hex() == row["room_proof"]
         verify(bytes.fromhex(row["key"]), text, bytes.fromhex(row["signature"]))
 
 

@@ -11,7 +11,8 @@ def test_only_refusals_that_time_does_not_mend_park_an_item() -> None:
 
 
 def test_only_errors_of_protocol_and_identity_are_not_retried_at_once() -> None:
-    assert {ErrorCode.BAD_FRAME, ErrorCode.BAD_VERSION, ErrorCode.BAD_AUTH} == NOT_RETRIED
+    protocol = {ErrorCode.BAD_FRAME, ErrorCode.BAD_VERSION}
+    assert protocol | {ErrorCode.BAD_AUTH, ErrorCode.BAD_TOKEN} == NOT_RETRIED
 
 
 def test_numbers_of_codes_are_those_of_version_1() -> None:
@@ -23,6 +24,7 @@ def test_numbers_of_codes_are_those_of_version_1() -> None:
         ("BAD_ENVELOPE", 4),
         ("FORBIDDEN", 5),
         ("FULL", 6),
+        ("STALE", 7),
     ]
     assert [(code.name, code.value) for code in ErrorCode] == [
         ("BAD_FRAME", 1),
@@ -33,6 +35,10 @@ def test_numbers_of_codes_are_those_of_version_1() -> None:
         ("FORBIDDEN", 6),
         ("SHUTTING_DOWN", 7),
         ("INTERNAL", 8),
+        ("BAD_TOKEN", 9),
+        ("TOKEN_EXPIRING", 10),
+        ("TOKEN_EXPIRED", 11),
+        ("NOT_OPERATOR", 12),
     ]
 
 

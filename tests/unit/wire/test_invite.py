@@ -9,9 +9,17 @@ import pytest
 
 from syncchat.errors import DecodeError, InviteError, ValidationError
 from syncchat.ids import RoomId
-from syncchat.wire.invite import LINK_CHARS_MAX, Invite, decode_invite, encode_invite
+from syncchat.wire.invite import (
+    LINK_CHARS_MAX,
+    InviteKind,
+    InviteLink,
+    decode_invite,
+    encode_invite,
+)
 
-INVITE = Invite(RoomId(bytes(range(16))), "ws://127.0.0.1:8765", 0, bytes(range(32)), "Team")
+INVITE = InviteLink(
+    RoomId(bytes(range(16))), "ws://127.0.0.1:8765", InviteKind.ROOM, bytes(range(32, 48)), "Team"
+)
 LINK = encode_invite(INVITE)
 
 
@@ -27,11 +35,11 @@ def test_link_comes_back_as_the_invite() -> None:
     assert decode_invite(f"  {LINK}\n") == INVITE
 
 
-def test_room_key_and_title_stand_in_the_fragment_alone() -> None:
+def test_secret_and_title_stand_in_the_fragment_alone() -> None:
     front, _, _ = LINK.partition("#")
     clear = base64.urlsafe_b64decode(front.removeprefix("syncchat:") + "===")
     assert INVITE.relay.encode() in clear
-    assert INVITE.key not in clear
+    assert INVITE.secret not in clear
     assert INVITE.title.encode() not in clear
 
 
@@ -58,7 +66,7 @@ def test_every_mistyped_character_is_noticed() -> None:
 
 
 def test_link_of_another_version_says_to_update() -> None:
-    place = msgspec.msgpack.encode([2, {"all": "new"}])
+    place = msgspec.msgpack.encode([3, {"all": "new"}])
     with pytest.raises(InviteError, match="update syncchat"):
         decode_invite(f"syncchat:{_text(place)}#{_text(bytes(40))}")
 

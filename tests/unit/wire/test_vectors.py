@@ -16,7 +16,7 @@ from syncchat.wire.envelope import (
     encode_envelope,
     encode_header,
 )
-from syncchat.wire.invite import Invite, decode_invite, encode_invite
+from syncchat.wire.invite import InviteKind, InviteLink, decode_invite, encode_invite
 from tests import vectors
 from tests.vectors.samples import all_files
 
@@ -62,13 +62,14 @@ def test_envelopes_are_the_golden_bytes() -> None:
 
 def test_invite_links_are_the_golden_text() -> None:
     for row in vectors.load("invites"):
-        invite = Invite(
+        invite = InviteLink(
             RoomId(bytes.fromhex(row["room_id"])),
             row["relay"],
-            row["epoch"],
-            bytes.fromhex(row["key"]),
+            InviteKind(row["kind"]),
+            bytes.fromhex(row["secret"]),
             row["title"],
         )
+        assert invite.seed.hex() == row["seed"]
         assert encode_invite(invite) == row["link"]
         assert decode_invite(row["link"]) == invite
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..options import db_option, opened, room_argument
+from ..options import db_option, opened, room_argument, token_option
 
 
 @click.command()
@@ -22,6 +22,7 @@ from ..options import db_option, opened, room_argument
     show_default=True,
     help="Messages to begin with; unread ones come on top, up to 200.",
 )
+@token_option
 @db_option
 def chat(room: str, lines: int, db: Path | None) -> None:
     """Chat in a room: type a line, press enter; /help lists what else there is.

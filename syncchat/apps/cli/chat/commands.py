@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ....errors import ValidationError
+from ....ids import MemberId
 from ...safe import safe_line, safe_name
+from ..members import member_lines
 from ..online import connection
 from ..options import counted
+from ..people import member_called, pending_lines
 from .screen import Screen
 
 if TYPE_CHECKING:
@@ -26,7 +29,9 @@ HELP = (
     ("/name NEW", "change your name, in every room"),
     ("/status", "connection, what waits to be sent, the room's digest"),
     ("/retry", "try again to send what the relay refused"),
-    ("/invite", "print the link by which others join"),
+    ("/members", "who is in the room, with roles, and whom you verified"),
+    ("/invite", "print a new link, which lets one person in"),
+    ("/remove MEMBER", "remove a member, by name or id"),
     ("/help", "this list"),
     ("/quit", "leave; what is not sent yet stays queued"),
     ("//TEXT", "send a message that begins with a slash"),
@@ -56,7 +61,9 @@ class Commands:
             "/name": self._name,
             "/status": self._status,
             "/retry": lambda rest: room.retry(),
+            "/members": lambda rest: screen.note("\n".join(member_lines(peer, room))),
             "/invite": lambda rest: screen.note(room.invite()),
+            "/remove": self._remove,
             "/help": self._help,
         }
 
@@ -106,6 +113,14 @@ class Commands:
             you = " (you)" if member.is_me else ""
             self._screen.note(f"{self._screen.names.of(member.id)}{you}")
 
+    def _remove(self, rest: str) -> None:
+        if not rest:
+            raise ValidationError("say whom: /remove MEMBER")
+        member = member_called(self._room, rest)
+        name = self._screen.names.of(MemberId(member))
+        self._room.remove(member)
+        self._screen.note(f"removed: {name}")
+
     def _status(self, rest: str) -> None:
         room, items = self._room, self._room.outbox()
         lines = [
@@ -114,7 +129,9 @@ class Commands:
             f"you: {safe_name(self._peer.name)}, in {self._peer.path}",
             f"{counted(room.count(), 'message')}, {room.unread():,} unread, "
             f"{counted(len(items), 'change')} to send",
+            *([f"you: {room.obstacle}"] if room.obstacle else []),
             *sorted({f"refused: {item.reason}" for item in items if item.reason}),
+            *pending_lines(room),
             f"digest {room.digest()}",
         ]
         self._screen.note("\n".join(lines))

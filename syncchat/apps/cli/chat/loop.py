@@ -12,8 +12,10 @@ from ....errors import SyncchatError
 from ....events import Event, MessageAdded, MessageChanged, ReadMoved, RoomChanged
 from ....ids import MessageId
 from ...safe import safe_name
+from ..members import cautions_in
 from ..online import connection, until
 from ..options import counted
+from ..people import caution_line
 from ..show import MARKS
 from .commands import Commands
 from .lines import Lines
@@ -65,6 +67,7 @@ class Chat:
         self._connection = ""
         self._was_live: bool | None = None
         self._problem = ""
+        self._obstacle = ""
         self.toolbar = ""
 
     async def run(self, *, last: int) -> None:
@@ -92,6 +95,14 @@ class Chat:
         if count:
             for message in room.messages(limit=count):
                 self._show(message)
+        for caution in cautions_in(self._peer, room):
+            self._screen.note(f"warning: {caution_line(caution)}; see 'syncchat verify'")
+
+    def _look_at_standing(self) -> None:
+        obstacle = self._room.obstacle
+        if obstacle != self._obstacle:
+            self._obstacle = obstacle
+            self._screen.note(obstacle or "you are a member of this room")
 
     async def _listen(self) -> None:
         while (line := await self._lines.next()) is not None:
@@ -156,6 +167,7 @@ class Chat:
 
     def _update(self, *, leaving: bool = False) -> None:
         self._look_at_connection()
+        self._look_at_standing()
         if self._people_changed:
             self._people_changed = False
             self._screen.people_changed()

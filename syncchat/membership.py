@@ -1,0 +1,337 @@
+"""Who is in a room: what people ask for, made into records now or kept until the relay is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .errors import NotAllowedError, NotFoundError, ValidationError
+from .exchange.duties import Duties
+from .exchange.groups import Groups
+from .exchange.intents import AnyIntent, decode_intent, encode_intent
+from .exchange.roster import take_records
+from .ids import DeviceId, MemberId, RoomId, room_text
+from .ports import Clock, Random
+from .storage import chains, identity, members, rooms
+from .storage.database import Database
+from .storage.rooms import RoomRow, Standing
+from .trust.changes import Genesis, History, Kind, Role
+from .trust.epochs import make_epoch
+from .trust.group import Group
+from .trust.keys import DeviceKeys
+from .trust.membership import room_of
+from .trust.person import Person, certify, member_text, request_of, user_of
+from .trust.phrase import root_seed
+from .trust.records import NO_LOG, Record, RecordHash, make_record
+from .trust.rules import refusal_of
+
+T = TypeVar("T")
+
+ENTROPY_BYTES = 16
+ROLES = {role.name.lower(): role for role in Role}
+HISTORIES = {history.name.lower(): history for history in History}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Is a person in a room.
+
+    ``role`` is "owner", "admin", "member" or "reader"; ``devices`` are those that may act.
+    """
+
+    id: MemberId
+    name: str
+    is_me: bool
+    role: str
+    devices: tuple[DeviceId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInvite:
+    """Is an invite of a room; ``id`` names it for ``revoke_invite``. 0 uses or ms: no limit."""
+
+    id: str
+    role: str
+    uses: int
+    used: int
+    expires_ms: int
+    needs_approval: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequest:
+    """Is somebody who asks to be let in; ``id`` names the request for ``add``."""
+
+    id: str
+    member: MemberId
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """Is a change to a room that waits for the relay, or that cannot be and why."""
+
+    what: str
+    reason: str
+
+
+class Membership:
+    """Answers and changes who is in the rooms of one database."""
+
+    def __init__(self, db: Database, keys: DeviceKeys, *, clock: Clock, random: Random) -> None:
+        self._db = db
+        self._keys = keys
+        self._clock = clock
+        self._random = random
+        self._groups = Groups(db)
+        self._duties = Duties(db, keys, clock=clock, random=random)
+
+    # The person
+
+    def be_somebody(self, *, entropy: bytes | None = None) -> None:
+        """Make the person of a database that has none; inside a transaction."""
+        if identity.load_identity(self._db) is not None:
+            return
+        made = entropy or self._random.bytes(ENTROPY_BYTES)
+        root = DeviceKeys(root_seed(made))
+        secret = self._random.bytes(32)
+        record = certify(
+            root,
+            request_of(self._keys, user=user_of(root.public)),
+            root=root.public,
+            prevs=(),
+            generation=0,
+            user_secret=secret,
+            at_ms=self._clock.now_ms(),
+            random=self._random,
+        )
+        identity.create_identity(self._db, identity.Identity(root.public, made, None), [record])
+        identity.add_user_secret(self._db, 0, secret)
+
+    @property
+    def root(self) -> bytes:
+        """Return the person's public root key."""
+        who = identity.load_identity(self._db)
+        assert who is not None
+        return who.root
+
+    @property
+    def me(self) -> MemberId:
+        """Return the person's id as text."""
+        return member_text(user_of(self.root))
+
+    @property
+    def person(self) -> Person:
+        """Return the person as the own log says."""
+        return identity.own_person(self._db, self.root)
+
+    # Rooms
+
+    def create(
+        self, title: str, relay: str, *, history: str = "shared", is_personal: bool = False
+    ) -> RoomRow:
+        """Make a room; inside a transaction."""
+        person = self.person
+        key = self._random.bytes(32)
+        epoch = make_epoch(b"", 0, key, readers=[(person.id, person.user_key)], random=self._random)
+        record = make_record(
+            self._keys,
+            log=NO_LOG,
+            prevs=(),
+            at_ms=self._clock.now_ms(),
+            kind=Kind.GENESIS,
+            content=Genesis(
+                self._random.bytes(16),
+                is_personal,
+                chosen(HISTORIES, history, "history"),
+                identity.own_records(self._db, person),
+                epoch,
+            ),
+        )
+        row = rooms.add_room(
+            self._db,
+            RoomId(room_of(record)),
+            title=title,
+            relay=relay,
+            standing=Standing.MEMBER,
+            is_personal=is_personal,
+            now_ms=self._clock.now_ms(),
+        )
+        self._take(row, record)
+        return rooms.load_room(self._db, row.id)
+
+    def group(self, room: int) -> Group:
+        """Return who is in a room; raises ``NotFoundError`` while its log is not here."""
+        group = self._groups.of(room)
+        if group is None:
+            raise NotFoundError("who is in the room is not known yet; it comes with the first sync")
+        return group
+
+    def change(self, room: int, intent: AnyIntent) -> None:
+        """Make a change now, where nobody else can have a say yet, or keep it for the relay.
+
+        Inside a transaction. Raises ``NotAllowedError`` where the room as it is known here would
+        refuse it.
+        """
+        row = rooms.load_room(self._db, room)
+        if row.standing is not Standing.MEMBER:
+            raise NotAllowedError(why_no_member(self._db, row))
+        group = self.group(room)
+        change = self._duties.change_for(row, group, encode_intent(intent))
+        if change is None:
+            return
+        record = self._duties.make(row, group, change)
+        reason = refusal_of(group, record)
+        if reason:
+            raise NotAllowedError(reason)
+        if row.relay and members.is_uploaded(self._db, room):
+            members.add_intent(self._db, room, encode_intent(intent), now_ms=self._clock.now_ms())
+        else:
+            self._take(row, record)
+
+    def bring_devices(self) -> None:
+        """Have rooms without a relay hear of the own devices now; inside a transaction.
+
+        The others hear of them when this peer is online.
+        """
+        for row in rooms.all_rooms(self._db):
+            if row.relay and members.is_uploaded(self._db, row.id):
+                continue
+            group = self._groups.of(row.id)
+            duty = None if group is None else self._duties.next(row, group, may_rotate=True)
+            if duty is not None:
+                self._take(row, duty.records[-1])
+
+    def may_write(self, row: RoomRow) -> str:
+        """Return why nothing may be written in a room, empty where it may."""
+        if row.standing in (Standing.JOINING, Standing.ASKING, Standing.RECOVERING):
+            return ""  # what is written waits until this peer is in
+        if row.standing is not Standing.MEMBER:
+            return why_no_member(self._db, row)
+        group = self.group(row.id)
+        user = user_of(self.root)
+        is_reader = user in group.members and group.members[user].role is Role.READER
+        return "readers cannot write here" if is_reader else ""
+
+    def members(self, room: int, names: dict[MemberId, str]) -> list[Member]:
+        """Return a room's members in order of name."""
+        group = self._groups.of(room)
+        me = user_of(self.root)
+        found = [] if group is None else list(group.members.values())
+        return sorted(
+            (
+                Member(
+                    member.id,
+                    names.get(member.id) or member.id[:6],
+                    member.person.id == me,
+                    member.role.name.lower(),
+                    tuple(device.id for device in member.person.active),
+                )
+                for member in found
+            ),
+            key=lambda m: (m.name, m.id),
+        )
+
+    def invites(self, room: int) -> list[OpenInvite]:
+        """Return the invites by which people can still come in."""
+        now_ms = self._clock.now_ms()
+        return [
+            OpenInvite(
+                public.hex()[:16],
+                opened.invite.role.name.lower(),
+                opened.invite.uses,
+                opened.used,
+                opened.invite.expires_ms,
+                opened.invite.needs_approval,
+            )
+            for public, opened in self.group(room).invites.items()
+            if not opened.refusal(now_ms)
+        ]
+
+    def requests(self, room: int) -> list[JoinRequest]:
+        """Return who asks to be let in."""
+        return [
+            JoinRequest(hash_.hex()[:16], member_text(person.id))
+            for hash_, (_, person) in self.group(room).requests.items()
+        ]
+
+    def pending(self, room: int) -> list[PendingChange]:
+        """Return the changes that wait for the relay, or cannot be."""
+        return [
+            PendingChange(type(decode_intent(intent.raw)).__name__, intent.refusal)
+            for intent in members.intents(self._db, room)
+        ]
+
+    def user_called(self, room: int, member: str) -> bytes:
+        """Return the person id of a member by id, or an unmistakable beginning of it."""
+        group = self.group(room)
+        fitting = [
+            user for user in group.members if member and member_text(user).startswith(member)
+        ]
+        if len(fitting) != 1:
+            raise NotFoundError(f"no member {member[:40]!r} in this room")
+        return fitting[0]
+
+    def invite_called(self, room: int, invite: str) -> bytes:
+        """Return the public key of an invite by its id."""
+        found = [key for key in self.group(room).invites if key.hex().startswith(invite.lower())]
+        if not invite or len(found) != 1:
+            raise NotFoundError(f"no invite {invite[:40]!r} in this room")
+        return found[0]
+
+    def request_called(self, room: int, request: str) -> RecordHash:
+        """Return the hash of a request by its id, or by the id of who asks."""
+        found = [
+            hash_
+            for hash_, (_, person) in self.group(room).requests.items()
+            if hash_.hex().startswith(request.lower())
+            or member_text(person.id).startswith(request.upper())
+        ]
+        if not request or len(found) != 1:
+            raise NotFoundError(f"no request {request[:40]!r} in this room")
+        return found[0]
+
+    def _take(self, row: RoomRow, record: Record) -> None:
+        group = take_records(self._db, self._groups, row, [(record, None)], keys=self._keys)
+        if group is None or not chains.all_chains(self._db, row.id):
+            return
+        # Loaded only here: who makes a room and writes in it needs no CRDT library.
+        from .exchange.batch import follow_group
+
+        follow_group(
+            self._db,
+            rooms.load_room(self._db, row.id),
+            group,
+            me=self._keys.device,
+            now_ms=self._clock.now_ms(),
+        )
+
+
+def why_no_member(db: Database, row: RoomRow) -> str:
+    """Return why this peer is no member of a room, in words that say what to do."""
+    match row.standing:
+        case Standing.REMOVED:
+            return "you are no longer a member of this room, or its relay no longer knows you"
+        case Standing.LEFT:
+            return "you have left this room; ask for a new invite to come back"
+        case Standing.REFUSED:
+            return f"you did not get in: {rooms.refusal(db, row.id)}"
+        case Standing.OLD:
+            return (
+                f"the room {room_text(row.room_id)[:8]} was made by an older syncchat and can only "
+                "be read; make a new one"
+            )
+        case Standing.ASKING:
+            return "you are not a member of this room yet; it waits for approval by an admin"
+        case Standing.RECOVERING:
+            return "this device is not in this room yet; it comes with the next sync"
+        case _:
+            return "you are not a member of this room yet; it comes with the first sync"
+
+
+def chosen(known: Mapping[str, T], name: str, what: str) -> T:
+    """Return the choice with a name; raises ``ValidationError`` that lists them."""
+    try:
+        return known[name]
+    except KeyError:
+        raise ValidationError(f"{what} is one of {', '.join(known)}, not {name!r}") from None

@@ -1,0 +1,72 @@
+"""Seeded defects of who may read and write what in a room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from syncchat.exchange import roster
+from syncchat.exchange.sealing import Sealer
+from syncchat.trust import epochs, membership, rules
+from syncchat.trust.group import Group
+
+from . import scenarios_of_groups as scenarios
+from .seeding import Edit, Mutant
+
+
+def _mutant(name: str, says: str, edit: Edit, *, scenario: Callable[[], object]) -> Mutant:
+    return Mutant(name, says, (edit,), scenario)
+
+
+GROUP_MUTANTS: tuple[Mutant, ...] = (
+    _mutant(
+        "pins ignored",
+        "What a removed device writes after its removal is read.",
+        Edit(Group.accepts, "(pin is None or seq <= pin.seq)", "(pin is None or seq >= 0)"),
+        scenario=scenarios.dated_back_by_who_was_removed,
+    ),
+    _mutant(
+        "injected records stored",
+        "A record that no honest relay would have taken becomes the head of the log.",
+        Edit(
+            roster.Trial.take,
+            'raise TrustError(f"the record may not be there: {reason}")',
+            "pass",
+        ),
+        scenario=scenarios.injected_by_the_relay,
+    ),
+    _mutant(
+        "commitment not checked",
+        "Whatever a box holds is taken for the room's key.",
+        Edit(epochs.open_epoch, "if is_committed(group, number, key):", "if key:"),
+        scenario=scenarios.two_keys_sealed_to_one,
+    ),
+    _mutant(
+        "removed member sealed to",
+        "The key that comes with a removal is sealed to who is removed as well.",
+        Edit(epochs.next_epoch, "if user not in gone", "if user not in ()"),
+        scenario=scenarios.lives_of_groups,
+    ),
+    _mutant(
+        "rotation not awaited",
+        "After somebody left, messages are sealed with the key that they have.",
+        Edit(Sealer._may_write, "not group.is_rotation_due", "True"),
+        scenario=scenarios.written_as_somebody_leaves,
+    ),
+    _mutant(
+        "lost keys forgotten",
+        "What was sealed with a key that lost a fork of the log cannot be read.",
+        Edit(membership._keep_lost, "len(group.lost) < LOST_MAX", "False"),
+        scenario=scenarios.fork_of_a_log,
+    ),
+    _mutant(
+        "removal lost in a fork",
+        "A removal whose key came second has no effect at all.",
+        Edit(
+            rules.refusal,
+            "(reason := _refuse_epoch(group, record, change, epoch))",
+            "(reason := _refuse_epoch(group, record, change, epoch) or "
+            "'it came second' * (not takes_epoch(group, epoch)))",
+        ),
+        scenario=scenarios.fork_of_a_log,
+    ),
+)

@@ -1,0 +1,95 @@
+"""Faults of groups, each as the shortest scenario that shows it."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from syncchat.testing import SimPeer, World
+from syncchat.testing.relay import URL
+from syncchat.trust import person
+from syncchat.trust.boxes import box_public
+
+
+def _texts(peer: SimPeer) -> list[str]:
+    shown = peer.room.messages()
+    return [message.text.split()[-1] for message in shown if not message.deleted]
+
+
+def _linked(world: World, first: SimPeer, name: str) -> SimPeer:
+    """Return another device of the first one's person."""
+    first.do(lambda: first.peer.devices.set_home(URL))
+    world.run(seconds=2)
+    link = first.do(first.peer.devices.link)
+    world.run(seconds=2)
+    device = SimPeer(name, world.loop, world.random, world.relay)
+    device.peer.devices.ask(link)
+    device.go_online()
+    world.run(seconds=3)
+    (asking,) = first.peer.devices.asking()
+    assert asking.emoji == device.peer.devices.own_emoji() != ()
+    first.do(lambda: first.peer.devices.approve(asking.id))
+    world.run(seconds=10)
+    assert first.peer.devices.asking() == []
+    return device
+
+
+def test_newcomer_without_earlier_history_reads_on_from_the_next_key() -> None:
+    """They waited for ever for the key of what they may not read, and read nothing at all."""
+    with World(seed=4, peers=2) as world:
+        alice, bob = world.peers
+        world.write(alice, "before")
+        world.run(seconds=5)
+        alice.do(lambda: alice.room.set_history("from_join"))
+        world.run(seconds=4)
+        link = alice.do(alice.room.invite)
+        world.run(seconds=4)
+        late = SimPeer("late", world.loop, world.random, world.relay)
+        late.peer.join(link)
+        late.go_online()
+        world.run(seconds=8)
+        world.write(alice, "after")
+        world.delete(alice, world.shown(alice)[0])  # of which the newcomer has never heard
+        world.write(bob, "too")
+        world.run(seconds=8)
+        assert sorted(_texts(late)) == ["after", "too"]
+        late.peer.rebuild()
+        assert sorted(_texts(late)) == ["after", "too"]
+        assert late.peer.check() == []
+        assert alice.peer.check() == bob.peer.check() == []
+
+
+def test_recovery_phrase_wins_over_a_thief_who_makes_a_user_key_that_it_does_not_open() -> None:
+    with World(seed=1, peers=2) as world:
+        alice, bob = world.peers
+        world.write(alice, "before")
+        world.run(seconds=3)
+        phrase = alice.peer.devices.phrase()
+        thief = _linked(world, alice, "thief")
+        with mock.patch.object(person, "root_box_key", lambda root: box_public(b"x" * 32)):
+            thief.do(lambda: thief.peer.devices.revoke(alice.peer.device))
+        world.run(seconds=6)
+        assert (alice.room.standing, thief.room.standing) == ("removed", "member")
+        world.write(bob, "meanwhile")
+        world.run(seconds=3)
+        again = SimPeer("again", world.loop, world.random, world.relay)
+        again.peer.devices.recover(phrase, URL)
+        again.go_online()
+        world.run(seconds=15)
+        again.do(lambda: again.peer.devices.revoke(thief.peer.device))
+        world.run(seconds=10)
+        world.write(bob, "afterwards")
+        world.run(seconds=10)
+        assert (again.room.standing, thief.room.standing) == ("member", "removed")
+        assert "afterwards" in _texts(again)
+        assert "afterwards" not in _texts(thief)
+        assert again.room.digest() == bob.room.digest()
+
+
+def test_own_messages_of_another_device_are_not_shown_as_queued() -> None:
+    with World(seed=2, peers=2) as world:
+        alice, _ = world.peers
+        laptop = _linked(world, alice, "laptop")
+        world.write(alice, "from the phone")
+        world.run(seconds=4)
+        (shown,) = laptop.room.messages()
+        assert shown.mine and shown.status.value in ("sent", "read")

@@ -1,0 +1,1 @@
+"""Tests of the transport package that need no transport."""

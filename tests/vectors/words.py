@@ -1,0 +1,67 @@
+"""What the vectors of phrases, safety numbers and emoji are made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncchat.trust import safety
+from syncchat.trust.emoji import EMOJI
+from syncchat.trust.keys import DeviceKeys
+from syncchat.trust.phrase import phrase_of, root_seed
+
+BIP39 = {
+    "00000000000000000000000000000000": "abandon " * 11 + "about",
+    "7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f": (
+        "legal winner thank year wave sausage worth useful legal winner thank yellow"
+    ),
+    "80808080808080808080808080808080": (
+        "letter advice cage absurd amount doctor acoustic avoid letter advice cage above"
+    ),
+    "ffffffffffffffffffffffffffffffff": "zoo " * 11 + "wrong",
+    "9e885d952ad362caeb4efe34a8e91bd2": (
+        "ozone drill grab fiber curtain grace pudding thank cruise elder eight picnic"
+    ),
+    "23db8160a31d3e0dca3688ed941adbf3": (
+        "cat swing flag economy stadium alone churn speed unique patch report train"
+    ),
+}
+"""Entropies and phrases of the test vectors that are published with BIP-39."""
+
+ROOTS = [DeviceKeys(bytes((n,)) * 32).public for n in range(4)]
+EMOJI_PARTS = ((b"",), (b"one", b"two"), (b"onet", b"wo"), (bytes(range(32)), bytes(32), b"end"))
+
+
+def trust_word_vectors() -> dict[str, Any]:
+    """Return phrases with the root they stand for, safety numbers and emoji checks."""
+    return {
+        "phrases": [_phrase(bytes.fromhex(entropy)) for entropy in BIP39],
+        "safety_numbers": [
+            _safety_number(mine, theirs)
+            for mine, theirs in ((ROOTS[0], ROOTS[1]), (ROOTS[2], ROOTS[1]), (ROOTS[2], ROOTS[3]))
+        ],
+        "emoji": [list(row) for row in EMOJI],
+        "emoji_checks": [
+            {"parts": [part.hex() for part in parts], "shown": list(safety.emoji_check(*parts))}
+            for parts in EMOJI_PARTS
+        ],
+    }
+
+
+def _phrase(entropy: bytes) -> dict[str, str]:
+    seed = root_seed(entropy)
+    return {
+        "entropy": entropy.hex(),
+        "phrase": phrase_of(entropy),
+        "root_seed": seed.hex(),
+        "root_key": DeviceKeys(seed).public.hex(),
+    }
+
+
+def _safety_number(mine: bytes, theirs: bytes) -> dict[str, Any]:
+    number = safety.safety_number(mine, theirs)
+    return {
+        "roots": [mine.hex(), theirs.hex()],
+        "digits": number.digits,
+        "words": list(number.words),
+        "code": number.code,
+    }
