@@ -174,7 +174,7 @@ class Membership:
         refuse it.
         """
         row = rooms.load_room(self._db, room)
-        if row.standing is not Standing.MEMBER:
+        if row.standing not in (Standing.MEMBER, Standing.RETURNING):
             raise NotAllowedError(why_no_member(self._db, row))
         group = self.group(room)
         change = self._duties.change_for(row, group, encode_intent(intent))
@@ -206,7 +206,7 @@ class Membership:
         """Return why nothing may be written in a room, empty where it may."""
         if row.standing in (Standing.JOINING, Standing.ASKING, Standing.RECOVERING):
             return ""  # what is written waits until this peer is in
-        if row.standing is not Standing.MEMBER:
+        if row.standing not in (Standing.MEMBER, Standing.RETURNING):
             return why_no_member(self._db, row)
         group = self.group(row.id)
         user = user_of(self.root)
@@ -312,6 +312,8 @@ def why_no_member(db: Database, row: RoomRow) -> str:
     match row.standing:
         case Standing.REMOVED:
             return "you are no longer a member of this room, or its relay no longer knows you"
+        case Standing.RETURNING:
+            return "the relay does not know you as a member of this room; asking again by invite"
         case Standing.LEFT:
             return "you have left this room; ask for a new invite to come back"
         case Standing.REFUSED:

@@ -44,6 +44,7 @@ from ..trust.changes import (
 from ..trust.epochs import commitment, next_epoch
 from ..trust.group import Group
 from ..trust.keys import DeviceKeys
+from ..trust.membership import fold_group
 from ..trust.person import (
     DeviceRequest,
     Person,
@@ -131,6 +132,9 @@ class Duties:
             return None
         if len(group.heads) > 1:
             lost = [decode_record(raw) for raw in members.unsent_records(self._db, room.id)]
+            there = self._lost_entry(room, lost, me)
+            if there is not None:
+                return self._come_in(room, there, who.root)
             return Duty((*lost, self._record(room, group, Merge())))
         if news:
             return Duty((self._record(room, group, self._bring_devices(room, group, person)),))
@@ -187,6 +191,19 @@ class Duties:
                 return Rotate(self._epoch(room, group))
 
     # Inside
+
+    def _lost_entry(self, room: RoomRow, lost: list[Record], me: bytes) -> Group | None:
+        """Return the room as its relay knows it, if that lacks the record that let this peer in.
+
+        A branch can be brought back by a member only: whoever has an old invite could else come in
+        beside the record that closed it.
+        """
+        if room.invite is None or not lost:
+            return None
+        here = [decode_record(raw) for raw in members.records_of(self._db, room.id)]
+        unsent = {record.hash for record in lost}
+        there = fold_group([record for record in here if record.hash not in unsent])
+        return None if me in there.members else there
 
     def _own_person(self, root: bytes) -> Person:
         """Return the own person, of which this device is one: by the root key, if that is here."""

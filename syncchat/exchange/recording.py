@@ -131,6 +131,8 @@ class Recorder:
                 with self._db.atomic():
                     members.drop_intent(self._db, duty.intent)
             return
+        if progress.is_closed and refused[0] in (ItemStatus.STALE, ItemStatus.GAP):
+            progress.is_refused = True
         if refused[0] is ItemStatus.FORBIDDEN:
             if duty is not None:
                 self._refused(progress, duty)

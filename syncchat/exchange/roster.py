@@ -164,7 +164,8 @@ def proof_of(db: Database, groups: Groups, room: RoomRow) -> DeviceKeys | None:
     match room.standing:
         case Standing.JOINING | Standing.ASKING:
             return invite_keys(room)
-        case Standing.REMOVED:  # the relay may have lost the record that let this device in
+        case Standing.RETURNING | Standing.REMOVED:
+            # The relay may have lost the record that let this device in.
             who, group = identity.load_identity(db), groups.of(room.id)
             is_out = who is not None and group is not None and user_of(who.root) in group.former
             return None if is_out else invite_keys(room)
@@ -181,6 +182,8 @@ def note_closed(db: Database, groups: Groups, room_row: int) -> bool:
     device in.
     """
     room = rooms.load_room(db, room_row)
+    if room.standing is Standing.RETURNING:
+        rooms.set_standing(db, room.id, Standing.REMOVED, epoch=room.epoch)
     if room.standing is not Standing.MEMBER:
         return False
     group = groups.of(room.id)
@@ -188,7 +191,8 @@ def note_closed(db: Database, groups: Groups, room_row: int) -> bool:
     if is_new and not members.is_uploaded(db, room.id):
         rooms.refuse_standing(db, room.id, "the relay does not let you make rooms there")
         return False
-    rooms.set_standing(db, room.id, Standing.REMOVED, epoch=room.epoch)
+    standing = Standing.REMOVED if room.invite is None else Standing.RETURNING
+    rooms.set_standing(db, room.id, standing, epoch=room.epoch)
     return room.invite is not None
 
 
@@ -196,7 +200,7 @@ def note_open(db: Database, groups: Groups, room_row: int, *, keys: DeviceKeys) 
     """Be a member again where the relay lets this device in after all; inside a transaction."""
     room = rooms.load_room(db, room_row)
     group = groups.of(room.id)
-    if room.standing is Standing.REMOVED and group is not None:
+    if room.standing in (Standing.RETURNING, Standing.REMOVED) and group is not None:
         apply_group(db, room, group, keys=keys)
 
 

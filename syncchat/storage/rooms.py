@@ -27,6 +27,8 @@ class Standing(StrEnum):
     """The invite needs approval, or the request for it waits."""
     RECOVERING = "recovering"
     """The recovery phrase was given; this device is to be certified in the room's log."""
+    RETURNING = "returning"
+    """The relay lets this member in no longer, or has lost who they are; the invite is tried."""
     REMOVED = "removed"
     LEFT = "left"
     REFUSED = "refused"

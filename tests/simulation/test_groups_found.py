@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from unittest import mock
 
+import pytest
+
+from syncchat.errors import NotAllowedError
 from syncchat.testing import SimPeer, World
 from syncchat.testing.relay import URL
 from syncchat.trust import person
@@ -93,3 +96,56 @@ def test_own_messages_of_another_device_are_not_shown_as_queued() -> None:
         world.run(seconds=4)
         (shown,) = laptop.room.messages()
         assert shown.mine and shown.status.value in ("sent", "read")
+
+
+def _newcomer(world: World, name: str, link: str) -> SimPeer:
+    peer = SimPeer(name, world.loop, world.random, world.relay)
+    peer.peer.join(link)
+    peer.go_online()
+    world.run(seconds=4)
+    return peer
+
+
+def test_member_whose_entry_the_relay_lost_writes_on_and_comes_in_anew() -> None:
+    """Only they had the record of it, and others came in meanwhile; it was STALE for ever.
+
+    Between the relay's refusal and the second try by the invite they could not write.
+    """
+    with World(seed=3, peers=2) as world:
+        alice, bob = world.peers
+        link = alice.do(lambda: alice.room.invite(uses=0))
+        world.run(seconds=3)
+        alice.go_offline()
+        bob.go_offline()
+        carol = _newcomer(world, "carol", link)
+        world.write(carol, "before")
+        world.run(seconds=3)
+        carol.go_offline()
+        world.relay.wipe()
+        world.relay.start()
+        alice.go_online()
+        world.run(seconds=3)
+        dave = _newcomer(world, "dave", link)
+        carol.go_online()
+        for number in range(40):  # at any moment of it
+            world.write(carol, f"during{number}")
+            world.run(seconds=0.1)
+        bob.go_online()
+        world.run(seconds=10)
+        written = ["before", *(f"during{number}" for number in range(40))]
+        for peer in (alice, bob, carol, dave):
+            assert peer.room.standing == "member"
+            assert _texts(peer) == written
+            assert len(peer.room.members()) == 4
+            assert peer.peer.check() == []
+
+
+def test_member_who_is_put_out_cannot_write_once_the_invite_was_tried_in_vain() -> None:
+    with World(seed=3, peers=2) as world:
+        alice, bob = world.peers
+        world.run(seconds=3)
+        alice.do(lambda: alice.room.remove(bob.peer.id))
+        world.run(seconds=5)
+        assert bob.room.standing == "removed"
+        with pytest.raises(NotAllowedError, match="no longer a member"):
+            bob.room.send("still there?")
