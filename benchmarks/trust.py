@@ -10,7 +10,7 @@ from typing import Any
 import nacl.bindings as sodium
 
 from syncchat.trust.boxes import SECRET_BYTES, box_public, seal_box
-from syncchat.trust.changes import Add, Genesis, History, Moderate, Role, Rotate, kind_of
+from syncchat.trust.changes import Add, Genesis, History, Invite, Moderate, Role, Rotate, kind_of
 from syncchat.trust.epochs import make_epoch, next_epoch, open_epoch
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.membership import fold_group, room_of, verify_change
@@ -29,7 +29,7 @@ SUMMARY = (
 NOW = 1_800_000_000_000
 
 
-class _Room:
+class LargeRoom:
     """Is a room with a log of so many members, and the secrets of its owner."""
 
     def __init__(self, members: int) -> None:
@@ -51,7 +51,7 @@ class _Room:
             box = seal_box(box_public(secret), self.key, self.random)
             self.record(Add(raws, Role.MEMBER, box, b"", None))
 
-    def record(self, content: Genesis | Add | Moderate | Rotate) -> Record:
+    def record(self, content: Genesis | Add | Invite | Moderate | Rotate) -> Record:
         """Put a change on top of the log."""
         record = make_record(
             self.owner,
@@ -95,7 +95,7 @@ def _fold(records: int, members: int, rounds: int) -> dict[str, Any]:
 
     Each round has records of its own, because what was read of their contents is kept with them.
     """
-    room = _Room(members)
+    room = LargeRoom(members)
     while len(room.log) < records:
         room.record(Moderate(len(room.log).to_bytes(16), True))
     assert fold_group(room.log).refused == []
@@ -113,7 +113,7 @@ def _large(members: int, rounds: int) -> dict[str, Any]:
     Every record has two signatures and every person a third: the record's own, the certificate's
     and the device's consent.
     """
-    room = _Room(members)
+    room = LargeRoom(members)
     raws = [record.raw for record in room.log]
     text = workload.seeded("trust", 200)
     signed = room.owner.sign(text) + text
@@ -140,7 +140,7 @@ def _large(members: int, rounds: int) -> dict[str, Any]:
 
 def _rotation(members: int, rounds: int) -> dict[str, Any]:
     """Measure a new room key beside sealing it bare."""
-    room = _Room(members)
+    room = LargeRoom(members)
     publics = [box_public(room.random.bytes(32)) for _ in range(members)]
     group = fold_group(room.log)
     made: list[Record] = []
