@@ -179,10 +179,11 @@ def note_closed(db: Database, groups: Groups, room_row: int) -> bool:
     """Take note that a relay does not let this device in; inside a transaction.
 
     Tells whether to ask once more by the invite: the relay may have lost the record that let this
-    device in.
+    device in. While it is known to have lost something, what it says is no proof of a removal.
     """
     room = rooms.load_room(db, room_row)
-    if room.standing is Standing.RETURNING:
+    is_loss = rooms.owes_refill(db, room.id)
+    if room.standing is Standing.RETURNING and not is_loss:
         rooms.set_standing(db, room.id, Standing.REMOVED, epoch=room.epoch)
     if room.standing is not Standing.MEMBER:
         return False
@@ -191,7 +192,8 @@ def note_closed(db: Database, groups: Groups, room_row: int) -> bool:
     if is_new and not members.is_uploaded(db, room.id):
         rooms.refuse_standing(db, room.id, "the relay does not let you make rooms there")
         return False
-    standing = Standing.REMOVED if room.invite is None else Standing.RETURNING
+    may_return = is_loss or room.invite is not None
+    standing = Standing.RETURNING if may_return else Standing.REMOVED
     rooms.set_standing(db, room.id, standing, epoch=room.epoch)
     return room.invite is not None
 

@@ -318,7 +318,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "stamp_of(message) > uptos[writer]",
             "stamp_of(message) > max(upto for (upto,) in [(uptos[writer],), *self._db.rows("
             "'select upto from read_to where room = ? and member = ?', "
-            "(self._room, member_of(self._me)))])",
+            "(self._room, self._owners[self._me]))])",
         ),
     ),
     _mutant(

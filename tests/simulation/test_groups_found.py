@@ -149,3 +149,30 @@ def test_member_who_is_put_out_cannot_write_once_the_invite_was_tried_in_vain() 
         assert bob.room.standing == "removed"
         with pytest.raises(NotAllowedError, match="no longer a member"):
             bob.room.send("still there?")
+
+
+def test_member_of_a_relay_that_was_set_back_waits_for_one_of_that_time() -> None:
+    with World(seed=5, peers=2) as world:
+        alice, bob = world.peers
+        world.run(seconds=3)
+        world.relay.keep_image()
+        link = alice.do(alice.room.invite)
+        world.run(seconds=3)
+        carol = _newcomer(world, "carol", link)
+        world.write(carol, "before")
+        world.run(seconds=3)
+        alice.go_offline()
+        bob.go_offline()
+        assert world.lose_relay(world.relay.roll_back)
+        world.run(seconds=10)
+        assert carol.room.standing == "removed"
+        with pytest.raises(NotAllowedError, match="or its relay no longer knows you"):
+            carol.room.send("lost?")
+        alice.go_online()
+        world.run(seconds=10)
+        world.write(carol, "after")
+        bob.go_online()
+        world.run(seconds=10)
+        for peer in (alice, bob, carol):
+            assert peer.room.standing == "member"
+            assert _texts(peer) == ["before", "after"]
