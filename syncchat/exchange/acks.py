@@ -89,6 +89,9 @@ class Acks:
                 chains.release(self._db, progress.row, own.device, min(stored), max(stored))
             if moved is not None:
                 cursor, fingerprint = moved
+                chains.release_log(
+                    self._db, progress.row, progress.cursor + 1, cursor, but=frozenset()
+                )
                 rooms.set_position(
                     self._db,
                     progress.row,

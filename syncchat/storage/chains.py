@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -376,7 +376,7 @@ def release(db: Database, room: int, device: str, first: int, last: int) -> None
     )
 
 
-def release_log(db: Database, room: int, first: int, last: int, *, but: set[int]) -> None:
+def release_log(db: Database, room: int, first: int, last: int, *, but: Set[int]) -> None:
     """Drop what was quarantined at places of the relay's log that are filled now."""
     for row, log_seq in db.rows(
         "select id, log_seq from quarantine where room = ? and evidence = 0 "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from syncchat.events import MessageAdded
-from syncchat.storage import rooms
+from syncchat.ids import device_text
+from syncchat.storage import chains, rooms
 from syncchat.testing import Schedule, SimPeer, Step, World
 from syncchat.testing.network import SimLink
 from syncchat.testing.playing import play
@@ -187,3 +188,29 @@ def test_refusal_that_a_flipped_bit_makes_an_ack_is_not_believed() -> None:
     """What the relay found bad was marked as sent; its place in the log was 0."""
     outcome = play(random_schedule(206576))
     assert outcome.failure == ""
+
+
+def test_damaged_envelope_is_forgotten_when_an_own_one_takes_its_place_in_the_log() -> None:
+    """Schedule 7830: it bore a device id with a flipped bit, and the log was set back to before
+    it; what an ack put in its place did not count as filling it, and doctor named it for ever."""
+    with World(seed=1, peers=2) as world:
+        alice, _ = world.peers
+        world.run(seconds=5)
+        db, row = alice.peer._db, alice.room._row
+        log_seq = rooms.load_room(db, row).cursor + 1
+        with db.atomic():
+            chains.quarantine(
+                db,
+                row,
+                device_text(b"no such!"),
+                4,
+                reason="gap",
+                raw=b"damaged",
+                evidence=False,
+                log_seq=log_seq,
+                now_ms=0,
+            )
+        assert len(alice.peer.check()) == 1
+        world.write(alice, "in its place")
+        world.run(seconds=5)
+        assert alice.peer.check() == []
