@@ -129,12 +129,6 @@ def message_bytes(message: MessageId) -> bytes:
     return int_from_base32(stamp, bits=64).to_bytes(8) + device_bytes(DeviceId(device))
 
 
-def message_text(raw: bytes) -> MessageId:
-    """Return the message id in 16 bytes."""
-    stamp = base32_from_int(int.from_bytes(raw[:8]), chars=STAMP_CHARS)
-    return MessageId(stamp + device_text(raw[8:]))
-
-
 def stamp_of(message: MessageId) -> Stamp:
     """Return when a message was written."""
     return Stamp(message[:STAMP_CHARS])

@@ -215,18 +215,6 @@ def names_of(db: Database, room: int) -> dict[MemberId, str]:
     }
 
 
-def members_of(db: Database, room: int) -> list[tuple[MemberId, str]]:
-    """Return every member that wrote anything here, with name, in order of name."""
-    names = names_of(db, room)
-    owners = Owners(db, room)
-    members = {
-        owners[device]
-        for (device,) in db.rows("select device from chain where room = ? and seq > 0", (room,))
-    }
-    everyone = members | names.keys()
-    return sorted(((m, names.get(m, "")) for m in everyone), key=lambda each: each[::-1])
-
-
 def unread_count(db: Database, room: int) -> int:
     """Return how many messages are unread."""
     (found,) = db.execute(

@@ -11,7 +11,6 @@ from ..errors import SignatureInvalid
 from ..ids import DeviceId, DeviceKey, device_text
 
 SEED_BYTES = 32
-OPERATOR_SECRET_BYTES = 32
 _AUTH_DOMAIN = b"syncchat auth 1\0"
 _PROOF_DOMAIN = b"syncchat proof 1\0"
 _OPERATOR_DOMAIN = b"syncchat operator 1\0"
