@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-from .core.message import Message
-from .errors import ValidationError
-from .exchange.intents import (
+from ..errors import ValidationError
+from ..exchange.intents import (
     Admit,
     AnyIntent,
     ChangeHistory,
@@ -19,28 +17,18 @@ from .exchange.intents import (
     OpenInvite,
     RemovePeople,
 )
-from .ids import message_bytes
-from .membership import HISTORIES, ROLES, JoinRequest, Member, PendingChange, chosen, why_no_member
-from .membership import OpenInvite as OpenedInvite
-from .storage import history, rooms
-from .wire.invite import INVITE_SECRET_BYTES, InviteKind, InviteLink, encode_invite
-
-if TYPE_CHECKING:
-    from .peer import Peer
+from ..ids import message_bytes
+from ..membership import HISTORIES, ROLES, JoinRequest, Member, PendingChange, chosen, why_no_member
+from ..membership import OpenInvite as OpenedInvite
+from ..storage import history, rooms
+from ..wire.invite import INVITE_SECRET_BYTES, InviteKind, InviteLink, encode_invite
+from .base import RoomPart
 
 
-class Roster:
+class RoomRoster(RoomPart):
     """Is what a room's handle can do about who is in; part of ``Room``."""
 
-    __slots__ = ("_peer", "_row")
-
-    def __init__(self, peer: Peer, row: int) -> None:
-        self._peer = peer
-        self._row = row
-
-    def message(self, message: str) -> Message:
-        """Return one message; ``Room`` does it."""
-        raise NotImplementedError
+    __slots__ = ()
 
     def members(self) -> list[Member]:
         """Return the room's members in order of name; empty while its log is not here."""
@@ -154,6 +142,3 @@ class Roster:
         with self._peer._db.atomic():
             self._peer._membership.change(self._row, intent)
         self._peer._ring()
-
-    def _load(self) -> rooms.RoomRow:
-        return rooms.load_room(self._peer._db, self._row)

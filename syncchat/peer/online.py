@@ -1,0 +1,147 @@
+"""Being online: connections that last as long as a block of code."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Self
+
+from ..errors import ValidationError
+from ..events import (
+    ConnectionChanged,
+    ring_or_time,
+)
+from ..exchange.state import ConnectionState, Phase
+from ..storage import lease, rooms
+from ..storage.locks import RawKey
+from ..storage.rooms import RoomRow
+from .base import PeerPart
+
+if TYPE_CHECKING:
+    pass
+
+
+class PeerOnline(PeerPart):
+    """Is what a peer can do about its connections; part of ``Peer``."""
+
+    @asynccontextmanager
+    async def online(self) -> AsyncIterator[Self]:
+        """Stay connected to the rooms' relays, and reconnect, until the block ends.
+
+        Of several processes on one database one syncs; the others wait to take over. Trouble with
+        the network or a full disk is a connection state, and ends by itself; raises
+        ``DatabaseDamaged`` and what the block raises.
+        """
+        if self._driver is not None:
+            raise ValidationError("this peer is online already")
+        # Loaded only here: a program that writes a message and ends needs no network code.
+        from ..driver import Driver, first_of
+        from ..transport.websocket import connect_websocket
+
+        driver = self._driver = Driver(
+            self._db,
+            self._keys,
+            clock=self._clock,
+            random=self._random,
+            connect=self._connect or connect_websocket,
+            changed=self._wake,
+            state_changed=self._state_changed,
+            token=self._token,
+        )
+        failure: Exception | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(driver.run())
+                try:
+                    yield self
+                except Exception as exc:  # the block's own, not to be wrapped in a group
+                    failure = exc
+                finally:
+                    running.cancel()
+        except BaseExceptionGroup as group:
+            failure = failure or first_of(group)
+        finally:
+            self._driver = None
+        if failure is not None:
+            raise failure
+
+    @contextmanager
+    def background(self) -> Iterator[None]:
+        """Be online in a thread of its own, for programs without an event loop.
+
+        Raises what ``open_peer`` raises, and at the end of the block what ``online`` does.
+        """
+        started = threading.Event()
+        failed: list[BaseException] = []
+        stop: list[Callable[[], object]] = []
+
+        async def stay() -> None:
+            with self._open(
+                self._db.path,
+                name=None,
+                key=None if self._db.raw_key is None else RawKey(self._db.raw_key),
+                clock=self._clock,
+                random=self._random,
+                connect=self._connect,
+                token=self._token,
+            ) as twin:
+                async with twin.online():
+                    loop, done = asyncio.get_running_loop(), asyncio.Event()
+                    stop.append(lambda: loop.call_soon_threadsafe(done.set))
+                    started.set()
+                    await done.wait()
+
+        def run() -> None:
+            try:
+                asyncio.run(stay())
+            except BaseException as exc:
+                failed.append(exc)
+            finally:
+                started.set()
+
+        thread = threading.Thread(target=run, name="syncchat", daemon=True)
+        thread.start()
+        started.wait()
+        if failed:
+            thread.join()
+            raise failed[0]
+        try:
+            yield
+        finally:
+            if stop and thread.is_alive():
+                stop[0]()
+            thread.join()
+        if failed:
+            raise failed[0]
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """Return the connection state for each relay, in words, whichever process syncs."""
+        if self._driver is not None and self._driver.states:
+            return {relay: str(state) for relay, state in self._driver.states.items()}
+        shown = lease.states(self._db, now_ms=self.now_ms())
+        relays = {row.relay for row in rooms.all_rooms(self._db) if row.relay}
+        return {relay: shown.get(relay, Phase.OFFLINE.value) for relay in sorted(relays)}
+
+    # Inside
+
+    def _state_changed(self, relay: str, state: ConnectionState) -> None:
+        for queue in self._connection_events.values():
+            queue.append(ConnectionChanged(relay, state))
+        self._wake()
+
+    def _is_live(self, row: RoomRow) -> bool:
+        if self._driver is not None and self._driver.states:
+            return self._driver.is_live(row.room_id)
+        return lease.states(self._db, now_ms=self.now_ms()).get(row.relay) == Phase.LIVE.value
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            while not condition():
+                await ring_or_time(bell)
+        finally:
+            self._bells.discard(bell)

@@ -1,0 +1,113 @@
+"""What every part of a room's handle stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..core.message import Message
+from ..core.values import (
+    Root,
+    Value,
+    encode_value,
+)
+from ..errors import NotAllowedError, NotFoundError, ValidationError
+from ..ids import (
+    MessageId,
+    Stamp,
+    is_message_id,
+)
+from ..storage import history, outbox, rooms, view
+from ..storage.outbox import Op
+
+if TYPE_CHECKING:
+    from ..peer import Peer
+
+
+class RoomPart:
+    """Is a handle's foundation: which room of which peer, and how to write in it."""
+
+    __slots__ = ("_peer", "_row")
+
+    def __init__(self, peer: Peer, row: int) -> None:
+        self._peer = peer
+        self._row = row
+
+    def message(self, message: str) -> Message:
+        """Return one message, by its id or an unmistakable beginning of it.
+
+        Raises ``NotFoundError``.
+        """
+        found = self._reading().one(message) if is_message_id(message) else None
+        if found is None and 8 <= len(message) < 26:
+            fitting = self._reading().matching_prefix(message.upper())
+            if len(fitting) == 1:
+                found = self._reading().one(fitting[0])
+        if found is None:
+            raise NotFoundError(f"no message {message[:40]!r} in this room")
+        return found
+
+    # For the parts
+
+    def _load(self) -> rooms.RoomRow:
+        return rooms.load_room(self._peer._db, self._row)
+
+    def _put_mark(self, root: Root, key: str, value_at: Any) -> None:
+        with self._writing() as (stamp, batch):
+            value: Value = value_at(stamp)
+            self._queue(Op(root, key, stamp, encode_value(value)))
+            batch.note(root, key, value)
+
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[Stamp, view.ViewBatch]]:
+        """Run a local write in one durable transaction, with a stamp of its own."""
+        db = self._peer._db
+        with db.atomic():
+            if reason := self._peer._membership.may_write(self._load()):
+                raise NotAllowedError(reason)
+            stamp = rooms.next_stamp(db, self._peer.now_ms())
+            batch = view.ViewBatch(db, self._row, me=self._peer.device)
+            yield stamp, batch
+            batch.flush()
+        self._peer._ring()
+
+    def _queue(self, op: Op) -> None:
+        outbox.put(self._peer._db, self._row, op, device=self._peer.device)
+
+    def _own(self, message: str, what: str) -> Message:
+        found = self.message(message)
+        if found.sender != self._peer.id:
+            raise NotAllowedError(f"only its author may {what} a message")
+        if found.deleted:
+            raise NotFoundError("the message was deleted")
+        return found
+
+    def _checked_id(self, message: str) -> MessageId:
+        if not is_message_id(message):
+            raise ValidationError(f"{message!r} is not a message id")
+        return MessageId(message)
+
+    def _reading(self) -> history.Reading:
+        row = self._load()
+        return history.Reading(
+            self._peer._db,
+            self._row,
+            row.room_id,
+            me=self._peer.device,
+            now_ms=self._peer.now_ms(),
+        )
+
+
+def checked_text(text: object, what: str) -> str:
+    """Return ``text`` if it is a str; raises ``ValidationError``."""
+    if not isinstance(text, str):
+        raise ValidationError(f"{what} must be a str, not {type(text).__name__}")
+    return text
+
+
+def json_object(value: object, what: str) -> dict[str, Any]:
+    """Return a JSON object as a dict; raises ``ValidationError``."""
+    if not isinstance(value, Mapping):
+        raise ValidationError(f"{what} must be a JSON object, not {type(value).__name__}")
+    return dict(value)

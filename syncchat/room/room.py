@@ -1,0 +1,43 @@
+"""Rooms: a small handle on one room of a peer's database. All calls touch the local disk only."""
+
+from __future__ import annotations
+
+from ..ids import (
+    RoomId,
+    room_text,
+)
+from .outgoing import RoomOutbox
+from .reading import RoomReading
+from .roster import RoomRoster
+from .writing import RoomWriting
+
+
+class Room(RoomWriting, RoomReading, RoomOutbox, RoomRoster):
+    """Is a handle on one room; it caches nothing. A peer's methods make it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Room {self.title!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Room) and (self._peer, self._row) == (other._peer, other._row)
+
+    def __hash__(self) -> int:
+        return hash(self._row)
+
+    @property
+    def id(self) -> RoomId:
+        """Return the room's id, 16 bytes; ``ids.room_text`` writes it out."""
+        return self._load().room_id
+
+    @property
+    def title(self) -> str:
+        """Return the room's title, or the start of its id while none is known."""
+        row = self._load()
+        return row.title or room_text(row.room_id)[:8]
+
+    @property
+    def relay(self) -> str:
+        """Return the relay's address; empty for a room that has none."""
+        return self._load().relay

@@ -1,0 +1,165 @@
+"""Writing in a room: messages, their edits and deletions, reactions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..core.message import Message
+from ..core.values import (
+    KIND_CHARS_MAX,
+    TITLE_CHARS_MAX,
+    DeleteValue,
+    EditValue,
+    FieldValue,
+    MessageValue,
+    ReactionValue,
+    Root,
+    decode_value,
+    encode_value,
+    is_emoji,
+    is_label,
+)
+from ..errors import NotFoundError, ValidationError
+from ..ids import (
+    is_message_id,
+    message_id,
+    stamp_of,
+)
+from ..storage import chains, outbox
+from ..storage.outbox import Op
+from .base import RoomPart, checked_text, json_object
+
+
+class RoomWriting(RoomPart):
+    """Is what a room's handle can do about own messages and reactions; part of ``Room``."""
+
+    __slots__ = ()
+
+    def set_title(self, title: str) -> None:
+        """Rename the room for everyone."""
+        checked = checked_title(title)
+        self._put_mark(Root.ROOM, "title", lambda at: FieldValue(at, checked))
+
+    def send(
+        self,
+        text: str = "",
+        *,
+        reply_to: str | None = None,
+        thread: str | None = None,
+        kind: str = "text",
+        metadata: Mapping[str, Any] | None = None,
+        attachments: Sequence[Mapping[str, Any]] = (),
+        mentions: Sequence[str] = (),
+    ) -> Message:
+        """Write a message; it is durable when this returns, and goes out when it can.
+
+        ``reply_to`` and ``thread`` are message ids; those messages need not be here yet.
+        ``metadata`` and ``attachments`` are JSON objects. Raises ``ValidationError``.
+        """
+        checked_text(text, "text")
+        checked_text(kind, "kind")
+        if not text.strip() and kind == "text" and not attachments:
+            raise ValidationError("the message is empty")
+        if not 0 < len(kind) <= KIND_CHARS_MAX:
+            raise ValidationError(f"kind must have 1 to {KIND_CHARS_MAX} characters")
+        for reference in (reply_to, thread):
+            if reference is not None and not is_message_id(checked_text(reference, "an id")):
+                raise ValidationError(f"{reference!r} is not a message id")
+        value = MessageValue(
+            text=text,
+            kind=kind,
+            reply_to=reply_to,
+            thread=thread,
+            mentions=tuple(mentions),
+            attachments=tuple(json_object(a, "an attachment") for a in attachments),
+            metadata=json_object(metadata, "metadata") if metadata else None,
+        )
+        raw = encode_value(value)
+        shown = decode_value(Root.MESSAGES, raw)  # as others read it: JSON has no sets, no NaN
+        with self._writing() as (stamp, batch):
+            written = message_id(stamp, self._peer.device)
+            self._queue(Op(Root.MESSAGES, stamp, stamp, raw))
+            batch.write(written, raw, shown)
+            batch.flush()
+            sent = self.message(written)  # in the transaction, where no lock is to be taken anew
+        return sent
+
+    def edit(self, message: str, text: str) -> Message:
+        """Change the text of an own message.
+
+        One that was not sent yet changes as if it had been written so. Raises ``NotFoundError``,
+        ``NotAllowedError``, ``ValidationError``.
+        """
+        if not checked_text(text, "text").strip():
+            raise ValidationError("the new text is empty; delete the message instead")
+        with self._writing() as (stamp, batch):
+            own = self._own(message, "edit")
+            pending = outbox.find(self._peer._db, self._row, Root.MESSAGES, stamp_of(own.id))
+            if pending is not None:
+                value = MessageValue(
+                    text=text,
+                    kind=own.kind,
+                    reply_to=own.reply_to,
+                    thread=own.thread,
+                    mentions=own.mentions,
+                    attachments=own.attachments,
+                    metadata=own.metadata,
+                )
+                raw = encode_value(value)
+                self._queue(Op(Root.MESSAGES, pending.key, pending.at, raw))
+                batch.write(own.id, raw, value)
+            else:
+                edit = EditValue(stamp, text)
+                self._queue(Op(Root.EDITS, own.id, stamp, encode_value(edit)))
+                batch.note(Root.EDITS, own.id, edit)
+        return self.message(own.id)
+
+    def delete(self, message: str) -> None:
+        """Delete an own message for everyone; one that was not sent yet just goes.
+
+        Raises ``NotFoundError``, ``NotAllowedError``.
+        """
+        with self._writing() as (stamp, batch):
+            own = self._own(message, "delete")
+            key = stamp_of(own.id)
+            if outbox.find(self._peer._db, self._row, Root.MESSAGES, key) is not None:
+                outbox.drop_about(self._peer._db, self._row, own.id)
+                batch.withdraw(own.id)
+                return
+            outbox.drop(self._peer._db, self._row, Root.EDITS, own.id)
+            delete = DeleteValue(stamp)
+            self._queue(Op(Root.DELETES, own.id, stamp, encode_value(delete)))
+            self._queue(Op(Root.MESSAGES, key, stamp, None))
+            chain = chains.find_chain(self._peer._db, self._row, self._peer.device)
+            if chain is not None and chains.volumes_holding(
+                self._peer._db, chain.id, chain.device, Root.EDITS, own.id
+            ):
+                self._queue(Op(Root.EDITS, own.id, stamp, None))
+            batch.note(Root.DELETES, own.id, delete)
+
+    def react(self, message: str, emoji: str) -> None:
+        """Add a reaction; raises ``NotFoundError``, ``ValidationError``."""
+        self._react(message, emoji, on=True)
+
+    def unreact(self, message: str, emoji: str) -> None:
+        """Take a reaction back; raises ``NotFoundError``, ``ValidationError``."""
+        self._react(message, emoji, on=False)
+
+    # Inside
+
+    def _react(self, message: str, emoji: str, *, on: bool) -> None:
+        if not is_emoji(checked_text(emoji, "an emoji")):
+            raise ValidationError(f"{emoji!r} is not an emoji")
+        target = self.message(message)
+        if target.deleted:
+            raise NotFoundError("the message was deleted")
+        self._put_mark(Root.REACTIONS, target.id + emoji, lambda at: ReactionValue(at, on))
+
+
+def checked_title(title: str) -> str:
+    """Return a room's title without outer spaces; raises ``ValidationError``."""
+    title = checked_text(title, "a title").strip()
+    if not is_label(title, TITLE_CHARS_MAX):
+        raise ValidationError(f"a title has 1 to {TITLE_CHARS_MAX} printable characters")
+    return title
