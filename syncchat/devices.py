@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from . import personal
 from .core.values import NAME_CHARS_MAX, Root, is_label
 from .errors import NotAllowedError, NotFoundError, ValidationError
-from .exchange.homing import DEVICE_FIELD, fields_of, room_entry
+from .exchange.homing import DEVICE_FIELD, room_entry
 from .exchange.intents import Admit, OpenInvite
 from .exchange.roster import root_keys
 from .ids import DeviceId, RoomId, device_bytes
 from .storage import identity, rooms
+from .storage.fields import fields_of
 from .storage.rooms import RoomRow, Standing
 from .transport.base import host_of
 from .trust.changes import Role
@@ -31,7 +33,6 @@ from .wire.invite import INVITE_SECRET_BYTES, InviteKind, InviteLink, decode_inv
 if TYPE_CHECKING:
     from .peer import Peer
 
-HOME_TITLE = "Personal"
 LINK_FOR = timedelta(minutes=15)
 """How long a link for a new device works."""
 
@@ -90,12 +91,10 @@ class Devices:
         relay = relay.rstrip("/")
         with self._db.atomic():
             row = self._home()
-            if row is not None and row.relay != relay:
+            if row is not None and row.relay not in ("", relay):
                 raise ValidationError(f"your home is at {row.relay} already, and stays there")
-            if row is None:
-                row = self._membership.create(HOME_TITLE, relay, is_personal=True)
-                identity.set_home(self._db, row.id)
-                self._peer._put_field(row.id, Root.PROFILE, "name", self._peer.name)
+            if row is None or not row.relay:
+                self._peer._personal.make(relay)
                 self.tell_home()
         self._peer._ring()
 
@@ -283,7 +282,7 @@ class Devices:
         return rooms.add_room(
             self._db,
             room,
-            title=HOME_TITLE,
+            title=personal.TITLE,
             relay=relay,
             standing=standing,
             invite=invite,
@@ -321,15 +320,12 @@ class Devices:
 
     def _need_home(self) -> RoomRow:
         row = self._home()
-        if row is None:
+        if row is None or not row.relay:
             raise NotAllowedError("you have no home yet; choose a relay for it first (set_home)")
         return row
 
     def _home(self) -> RoomRow | None:
-        who = identity.load_identity(self._db)
-        if who is None or who.home is None:
-            return None
-        return rooms.load_room(self._db, who.home)
+        return self._peer._personal.row()
 
     def _emoji(self, row: RoomRow, request: RecordHash) -> tuple[str, ...]:
         group = self._membership.group(row.id)

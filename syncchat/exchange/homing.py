@@ -10,27 +10,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from ..core.values import NAME_CHARS_MAX, TITLE_CHARS_MAX, Root, is_label
+from ..core.values import NAME_CHARS_MAX, TITLE_CHARS_MAX, is_label
 from ..errors import DecodeError
 from ..ids import DeviceId, MemberId, RoomId, room_bytes, room_text
 from ..storage import history, identity, members, rooms
 from ..storage.database import Database
+from ..storage.fields import fields_of
 from ..storage.rooms import RoomRow, Standing
 from ..trust.person import member_text, user_of
 
 ROOM_FIELD = "room/"
 DEVICE_FIELD = "device/"
 RELAY_CHARS_MAX = 500
-
-
-def fields_of(db: Database, room: int) -> dict[str, Any]:
-    """Return the fields of a room."""
-    rows = db.rows(
-        "select key, value from field where room = ? and root = ?", (room, int(Root.ROOM))
-    )
-    return {key: msgspec.json.decode(value) for key, value in rows}
 
 
 def room_entry(row: RoomRow) -> tuple[str, list[str]]:

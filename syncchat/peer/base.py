@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from ..core.values import (
     NAME_CHARS_MAX,
-    FieldValue,
     Root,
-    encode_value,
     is_label,
 )
 from ..errors import ValidationError
@@ -21,12 +19,13 @@ from ..events import (
 )
 from ..ids import DeviceId, MemberId
 from ..membership import Membership
+from ..personal import Personal
 from ..ports import Clock, Random, SystemClock, SystemRandom
 from ..room import Room
-from ..storage import identity, outbox, rooms, view
+from ..storage import identity, rooms
 from ..storage.database import Database
+from ..storage.fields import put_field
 from ..storage.locks import Key
-from ..storage.outbox import Op
 from ..transport.base import Connect
 from ..transport.tokens import TokenSource
 from ..trust.keys import SEED_BYTES, DeviceKeys
@@ -66,6 +65,7 @@ class PeerPart:
             assert local is not None
         self._keys = DeviceKeys(local.seed)
         self._membership = Membership(db, self._keys, clock=clock, random=random)
+        self._personal = Personal(db, self._membership, device=self._keys.device, clock=clock)
         if identity.load_identity(db) is None:
             with db.atomic():
                 self._membership.be_somebody()
@@ -158,12 +158,7 @@ class PeerPart:
 
     def _put_field(self, room: int, root: Root, key: str, value: object) -> None:
         """Queue a field; inside a transaction."""
-        stamp = rooms.next_stamp(self._db, self.now_ms())
-        field = FieldValue(stamp, value)
-        outbox.put(self._db, room, Op(root, key, stamp, encode_value(field)), device=self.device)
-        batch = view.ViewBatch(self._db, room, me=self.device)
-        batch.note(root, key, field)
-        batch.flush()
+        put_field(self._db, room, root, key, value, me=self.device, now_ms=self.now_ms())
 
     def _ring(self) -> None:
         """Tell the driver and everyone who waits that something was written."""

@@ -234,6 +234,11 @@ def set_standing(db: Database, room: int, standing: Standing, *, epoch: int) -> 
     )
 
 
+def set_relay(db: Database, room: int, relay: str) -> None:
+    """Store where a room that had no relay meets from now on."""
+    db.execute("update room set relay = ? where id = ?", (relay, room))
+
+
 def use_invite(db: Database, room: int, standing: Standing, invite: bytes) -> None:
     """Try to come into a room by another invite."""
     db.execute(

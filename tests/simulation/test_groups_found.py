@@ -12,28 +12,12 @@ from syncchat.testing.relay import URL
 from syncchat.trust import person
 from syncchat.trust.boxes import box_public
 
+from ..support.linking import linked
+
 
 def _texts(peer: SimPeer) -> list[str]:
     shown = peer.room.messages()
     return [message.text.split()[-1] for message in shown if not message.deleted]
-
-
-def _linked(world: World, first: SimPeer, name: str) -> SimPeer:
-    """Return another device of the first one's person."""
-    first.do(lambda: first.peer.devices.set_home(URL))
-    world.run(seconds=2)
-    link = first.do(first.peer.devices.link)
-    world.run(seconds=2)
-    device = SimPeer(name, world.loop, world.random, world.relay)
-    device.peer.devices.ask(link)
-    device.go_online()
-    world.run(seconds=3)
-    (asking,) = first.peer.devices.asking()
-    assert asking.emoji == device.peer.devices.own_emoji() != ()
-    first.do(lambda: first.peer.devices.approve(asking.id))
-    world.run(seconds=10)
-    assert first.peer.devices.asking() == []
-    return device
 
 
 def test_newcomer_without_earlier_history_reads_on_from_the_next_key() -> None:
@@ -67,7 +51,7 @@ def test_recovery_phrase_wins_over_a_thief_who_makes_a_user_key_that_it_does_not
         world.write(alice, "before")
         world.run(seconds=3)
         phrase = alice.peer.devices.phrase()
-        thief = _linked(world, alice, "thief")
+        thief = linked(world, alice, "thief")
         with mock.patch.object(person, "root_box_key", lambda root: box_public(b"x" * 32)):
             thief.do(lambda: thief.peer.devices.revoke(alice.peer.device))
         world.run(seconds=6)
@@ -91,7 +75,7 @@ def test_recovery_phrase_wins_over_a_thief_who_makes_a_user_key_that_it_does_not
 def test_own_messages_of_another_device_are_not_shown_as_queued() -> None:
     with World(seed=2, peers=2) as world:
         alice, _ = world.peers
-        laptop = _linked(world, alice, "laptop")
+        laptop = linked(world, alice, "laptop")
         world.write(alice, "from the phone")
         world.run(seconds=4)
         (shown,) = laptop.room.messages()

@@ -1,0 +1,61 @@
+"""What a person keeps to themselves, on all of their devices and on nobody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncchat.testing import SimPeer, World
+
+from ..support.linking import linked
+
+
+def _put(device: SimPeer, key: str, value: Any) -> None:
+    def put() -> None:
+        with device.peer._db.atomic():
+            device.peer._personal.put(key, value)
+        device.peer._ring()
+
+    device.do(put)
+
+
+def test_what_was_kept_before_there_was_a_home_comes_to_a_device_linked_later() -> None:
+    with World(seed=1, peers=2) as world:
+        alice, bob = world.peers
+        _put(alice, "note/one", {"text": "kept"})
+        _put(alice, "note/two", 2)
+        assert alice.peer.devices.home == ""
+        phone = linked(world, alice, "phone")
+        assert phone.peer._personal.all("note/") == {"note/one": {"text": "kept"}, "note/two": 2}
+        _put(phone, "note/two", None)
+        world.run(seconds=5)
+        for device in (alice, phone):
+            assert device.peer._personal.all("note/") == {"note/one": {"text": "kept"}}
+            assert device.peer._personal.get("note/two") is None
+        assert bob.peer._personal.all("") == {}
+        assert alice.peer.check() == phone.peer.check() == []
+
+
+def test_devices_that_write_at_once_end_with_the_later_value() -> None:
+    with World(seed=2, peers=1) as world:
+        (alice,) = world.peers
+        phone = linked(world, alice, "phone")
+        for device in (alice, phone):
+            device.go_offline()
+        _put(alice, "note", "first")
+        world.run(seconds=2)
+        _put(phone, "note", "second")
+        for device in (phone, alice):
+            device.go_online()
+        world.run(seconds=10)
+        assert alice.peer._personal.get("note") == phone.peer._personal.get("note") == "second"
+
+
+def test_value_that_is_so_already_is_not_written_again() -> None:
+    with World(seed=3, peers=1) as world:
+        (alice,) = world.peers
+        _put(alice, "note", [1])
+        row = alice.peer._personal.row()
+        assert row is not None
+        before = alice.peer._db.rows("select at from op where room = ?", (row.id,))
+        _put(alice, "note", [1])
+        assert alice.peer._db.rows("select at from op where room = ?", (row.id,)) == before
