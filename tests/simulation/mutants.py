@@ -24,6 +24,8 @@ from syncchat.exchange.volumes import read_volume
 from syncchat.room import Room
 from syncchat.storage import chains, history, outbox, rooms
 from syncchat.storage.view import ViewBatch
+from syncchat.storage.view.messages import Messages
+from syncchat.storage.view.reads import Reads
 from syncchat.sync.backoff import Backoff
 from syncchat.sync.session import Session
 from syncchat.trust import chain as links
@@ -297,9 +299,9 @@ MUTANTS: tuple[Mutant, ...] = (
         Edit(
             ViewBatch.add,
             "self._note(root, key, device, value)",
-            "if (root is Root.REACTIONS and MessageId(target) not in self._values and not "
-            "self._db.row('select 1 from message where room = ? and message = ?', "
-            "(self._room, target))):\n"
+            "if (root is Root.REACTIONS and MessageId(target) not in self._messages._values and "
+            "not self._scope.db.row('select 1 from message where room = ? and message = ?', "
+            "(self._scope.room, target))):\n"
             "            del self._marks[chain, root, key, volume]\n"
             "            continue\n"
             "        self._note(root, key, device, value)",
@@ -308,23 +310,24 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "digest not subtracted",
         "What a message showed before stays in the digest.",
-        Edit(ViewBatch._settle_messages, " - digest.of_message(before)", ""),
+        Edit(Messages.settle, " - digest.of_message(before)", ""),
     ),
     _mutant(
         "read marker instead of read set",
         "A message that arrives late counts as read where the marker stands after it.",
         Edit(
-            ViewBatch._new_row,
+            Messages._new_row,
             "stamp_of(message) > uptos[writer]",
-            "stamp_of(message) > max(upto for (upto,) in [(uptos[writer],), *self._db.rows("
+            "stamp_of(message) > max(upto for (upto,) in [(uptos[writer],), "
+            "*self._scope.db.rows("
             "'select upto from read_to where room = ? and member = ?', "
-            "(self._room, self._owners[self._me]))])",
+            "(self._scope.room, self._scope.owners[self._scope.me]))])",
         ),
     ),
     _mutant(
         "unread flag not cleared",
         "Reading a message moves the marker only.",
-        Edit(ViewBatch._settle_reads, "mine[writer] = upto", "pass"),
+        Edit(Reads.settle, "mine[writer] = upto", "pass"),
     ),
     _mutant(
         "rebuild forgets the outbox",
@@ -334,7 +337,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "rebuild forgets erasures",
         "Erased entries stand in the view's books again.",
-        Edit(ViewBatch.add, "self._erased.add(message)", "pass"),
+        Edit(ViewBatch.add, "self._messages.erase(message)", "pass"),
     ),
     _mutant(
         "pages in order of arrival",

@@ -1,0 +1,72 @@
+"""Fields of the room and of its members' profiles: the last one wins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...core import digest
+from ...core.fold import last
+from ...core.values import TITLE_CHARS_MAX, Root, is_label
+from ...ids import MemberId
+from .marks import marks_about
+from .scope import Scope, json_text
+
+
+class Fields:
+    """Collects which fields were touched; ``settle`` stores them."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._fields: set[tuple[Root, str]] = set()
+
+    def touch(self, root: Root, key: str) -> None:
+        """Say that an entry about a field came or went."""
+        self._fields.add((root, key))
+
+    def settle(self) -> int:
+        """Store the fields that were touched; return by how much the digest moves."""
+        delta = 0
+        for root, key in sorted(self._fields):
+            marks = [
+                mark
+                for mark in marks_about(
+                    self._scope.db, self._scope.room, [key], me=self._scope.me
+                ).get(key, ())
+                if mark.root is root
+            ]
+            owners: set[MemberId] = {MemberId("")}
+            if root is Root.PROFILE:
+                owners = {self._scope.owners[mark.device] for mark in marks}
+            for member in sorted(owners):
+                mark = last(
+                    m for m in marks if root is Root.ROOM or self._scope.owners[m.device] == member
+                )
+                if mark is not None:
+                    delta += self._set_field(root, member, key, mark.value.value)
+        self._fields.clear()
+        return delta
+
+    def _set_field(self, root: Root, member: MemberId, key: str, value: Any) -> int:
+        row = self._scope.db.row(
+            "select value from field where room = ? and root = ? and member = ? and key = ?",
+            (self._scope.room, root, member, key),
+        )
+        before = None if row is None else msgspec.json.decode(row[0])
+        if row is not None and before == value:
+            return 0
+        delta = digest.of_field(root, member, key, value)
+        if row is not None:
+            delta -= digest.of_field(root, member, key, before)
+        self._scope.db.execute(
+            "insert into field (room, root, member, key, value, change) values (?, ?, ?, ?, ?, ?) "
+            "on conflict do update set value = excluded.value, change = excluded.change",
+            (self._scope.room, root, member, key, json_text(value), self._scope.change),
+        )
+        if root is Root.ROOM and key == "title" and is_label(value, TITLE_CHARS_MAX):
+            self._scope.db.execute(
+                "update room set title = ?, change = ? where id = ?",
+                (value, self._scope.change, self._scope.room),
+            )
+        return delta
