@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 import click
 
 from ... import __version__
+from ...core.safe import safe_text
 from ...errors import SyncchatError
-from ..safe import safe_text
 from .failures import Exit, exit_code, first_cause
 
 _HERE = "syncchat.apps.cli"

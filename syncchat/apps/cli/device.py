@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...core.safe import safe_line, safe_name
 from ...errors import NotAllowedError, NotFoundError, ValidationError
-from ..safe import safe_line, safe_name
 from .codes import check_png, qr_options, show_code
 from .failures import NotReached
 from .options import (

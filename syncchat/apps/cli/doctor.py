@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ... import __version__
+from ...core.safe import safe_name, safe_text
 from ...errors import DatabaseDamaged
 from ...ids import room_text
-from ..safe import safe_name, safe_text
 from .failures import Exit
 from .options import counted, db_option, default_db, json_option, opened, print_json
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ...core.safe import safe_line
 from ...errors import NotAllowedError
-from ..safe import safe_line
 from .online import connection, until
 from .options import say
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...core.safe import safe_line, safe_name
 from ...ids import room_text
-from ..safe import safe_line, safe_name
 from .options import db_option, hint, json_option, opened, print_json, room_argument, say
 from .people import (
     ID_CHARS_SHOWN,

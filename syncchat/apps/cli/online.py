@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..safe import safe_line
+from ...core.safe import safe_line
 
 if TYPE_CHECKING:
     from ...peer import Peer

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from ...core.safe import safe_line
 from ...errors import ValidationError
-from ..safe import safe_line
 from .online import run
 from .options import db_option, json_option, opened, print_json, token_option
 

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ...core.safe import safe_line, safe_name
 from ...errors import NotFoundError, ValidationError
-from ..safe import safe_line, safe_name
 from .options import say
 
 if TYPE_CHECKING:

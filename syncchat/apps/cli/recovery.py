@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ...core.safe import safe_line, safe_name
 from ...errors import NotFoundError, ValidationError
 from ...ids import room_text
-from ..safe import safe_line, safe_name
 from .failures import NotReached
 from .options import (
     counted,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from ...core.safe import safe_line, safe_name
 from ...errors import ValidationError
 from ...ids import room_text
 from ...transport.base import host_of
-from ..safe import safe_line, safe_name
 from .homes import no_home_option, settle
 from .options import (
     DEFAULT_RELAY,

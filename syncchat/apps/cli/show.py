@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ...core.message import Message, Status
-from ..safe import safe_line, safe_name, safe_text
+from ...core.safe import safe_line, safe_name, safe_text
 
 if TYPE_CHECKING:
     from ...ids import MemberId

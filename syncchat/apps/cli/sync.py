@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...core.safe import safe_name
 from ...errors import NotAllowedError, ValidationError
 from ...ids import room_text
-from ..safe import safe_name
 from .failures import Exit
 from .online import LOOK_SECONDS, connection, run
 from .options import (

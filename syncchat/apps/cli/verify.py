@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..safe import safe_line, safe_name
+from ...core.safe import safe_line, safe_name
 from .codes import check_png, qr_options, show_code
 from .failures import Exit
 from .options import db_option, hint, json_option, opened, print_json, say

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ....core.safe import safe_line, safe_name
 from ....errors import ValidationError
 from ....ids import MemberId
-from ...safe import safe_line, safe_name
 from ..members import member_lines
 from ..online import connection
 from ..options import counted

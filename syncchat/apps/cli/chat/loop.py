@@ -8,10 +8,10 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from ....core.message import Message, Status
+from ....core.safe import safe_name
 from ....errors import SyncchatError
 from ....events import Event, MessageAdded, MessageChanged, ReadMoved, RoomChanged
 from ....ids import MessageId
-from ...safe import safe_name
 from ..members import cautions_in
 from ..online import connection, until
 from ..options import counted

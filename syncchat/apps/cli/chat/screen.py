@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ....core.message import Message
+from ....core.safe import safe_line, safe_name, safe_text
 from ....errors import NotFoundError
 from ....ids import MessageId
-from ...safe import safe_line, safe_name, safe_text
 from ..show import Names, body, clock, day, indented, notes, quote
 
 if TYPE_CHECKING:

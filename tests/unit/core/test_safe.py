@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncchat.apps.safe import MARKS_MAX, safe_line, safe_name, safe_text
+from syncchat.core.safe import MARKS_MAX, safe_line, safe_name, safe_text
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
