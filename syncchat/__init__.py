@@ -29,11 +29,13 @@ __all__ = [
     "Status",
     "SyncchatError",
     "change_key",
+    "markup",
     "open",
     "restore",
 ]
 
 if TYPE_CHECKING:
+    from .core import markup
     from .core.message import Message, ReactionView, Status
     from .errors import SyncchatError
     from .events import (
@@ -74,6 +76,7 @@ else:
         "Status": "core.message",
         "SyncchatError": "errors",
         "change_key": "storage.converting",
+        "markup": "core.markup",
         "open": "peer",
         "restore": "storage.backup",
     }
@@ -82,6 +85,8 @@ else:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home = import_module(f".{_HOMES[name]}", __name__)
+        if name == "markup":
+            return home
         return getattr(home, "open_peer" if name == "open" else name)
 
     def __dir__() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import DecodeError
 from ..ids import MemberId, MessageId, RoomId, room_bytes, room_text
 from .clock import MS_MAX
+from .markup import Block, parse_markup
 
 
 class Status(StrEnum):
@@ -68,6 +69,11 @@ class Message:
     mentions: tuple[MemberId, ...] = ()
     mine: bool = field(default=False, compare=False)
     clock_ahead: bool = field(default=False, compare=False)
+
+    @property
+    def markup(self) -> tuple[Block, ...]:
+        """Return the text as a tree to draw; see ``syncchat.markup``."""
+        return parse_markup(self.text)
 
     def to_json(self) -> dict[str, Any]:
         """Return the message with the tutorial's field names, and this library's own after them.

@@ -126,7 +126,7 @@ def history(
 
     Touches only your database and marks nothing as read.
     """
-    from .show import Names, plain_lines
+    from .show import Names, draws, lines_of
 
     with opened(db) as peer:
         there = peer.room(room)
@@ -142,7 +142,7 @@ def history(
                 for message in page:
                     print_json(message.to_json())
             else:
-                for line in plain_lines(page, names, ids=ids):
+                for line in lines_of(page, names, ids=ids, is_drawn=draws(sys.stdout)):
                     click.echo(line)
 
 

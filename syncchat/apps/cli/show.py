@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from ...core.message import Message, Status
 from ...core.safe import safe_line, safe_name, safe_text
+from ..draw import draw
 
 if TYPE_CHECKING:
     from ...ids import MemberId
@@ -70,11 +72,14 @@ def clock(message: Message) -> str:
     return _moment(message.sent_at).strftime("%H:%M")
 
 
-def body(message: Message) -> str:
-    """Return what a message says, safe to print; it may have several lines."""
+def body(message: Message, *, is_drawn: bool = False) -> str:
+    """Return what a message says, safe to print; it may have several lines.
+
+    ``is_drawn`` is for a terminal that shows weight and colour; elsewhere the text is as written.
+    """
     if message.deleted:
         return "(deleted)"
-    text = safe_text(message.text)
+    text = draw(message.markup) if is_drawn else safe_text(message.text)
     if message.kind != "text":
         kind = safe_line(message.kind, chars_max=32)
         names = ", ".join(_file_name(each) for each in message.attachments)
@@ -118,12 +123,19 @@ def indented(text: str, by: int) -> str:
     return text.replace("\n", "\n" + " " * by)
 
 
-def plain_lines(messages: Iterable[Message], names: Names, *, ids: bool = False) -> Iterator[str]:
+def draws(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that shows weight and colour."""
+    return stream.isatty() and "NO_COLOR" not in os.environ
+
+
+def lines_of(
+    messages: Iterable[Message], names: Names, *, ids: bool = False, is_drawn: bool = False
+) -> Iterator[str]:
     """Yield each message as ``history`` prints it."""
     for message in messages:
         head = f"{message.id}  " if ids else ""
         head += f"{day(message)} {clock(message)}  "
-        text = f"{names.of(message.sender)}: {indented(body(message), 4)}"
+        text = f"{names.of(message.sender)}: {indented(body(message, is_drawn=is_drawn), 4)}"
         behind = notes(message, names)
         yield f"{head}{text}  {behind}" if behind else head + text
 

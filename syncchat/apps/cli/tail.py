@@ -77,13 +77,13 @@ class _Printer:
         self._as_json = as_json
 
     def print(self, messages: list[Message]) -> None:
-        from .show import plain_lines
+        from .show import draws, lines_of
 
         if self._as_json:
             for message in messages:
                 print_json(message.to_json())
         else:
-            for line in plain_lines(messages, self._names, ids=self._ids):
+            for line in lines_of(messages, self._names, ids=self._ids, is_drawn=draws(sys.stdout)):
                 click.echo(line)
         sys.stdout.flush()
 

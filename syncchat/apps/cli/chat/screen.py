@@ -34,7 +34,8 @@ class Style:
     """Adds colour and weight on terminals that want it, and nothing elsewhere."""
 
     def __init__(self, *, plain: bool) -> None:
-        self._plain = plain
+        self.is_plain = plain
+        """Whether nothing but the words is wanted."""
 
     def dim(self, text: str) -> str:
         """Return text that stands back."""
@@ -46,7 +47,7 @@ class Style:
         return self._wrapped(colour, text)
 
     def _wrapped(self, code: str, text: str) -> str:
-        return text if self._plain else f"\x1b[{code}m{text}\x1b[0m"
+        return text if self.is_plain else f"\x1b[{code}m{text}\x1b[0m"
 
 
 class Screen:
@@ -78,7 +79,7 @@ class Screen:
         is_late = not message.mine and message.id < self._newest
         self._newest = max(self._newest, message.id)
         behind = " ".join(part for part in (notes(message, self.names), _late(is_late)) if part)
-        text = indented(body(message), len(head))
+        text = indented(body(message, is_drawn=not self._style.is_plain), len(head))
         self._write(
             self._style.dim(head)
             + self._style.name(name, message.sender, mine=message.mine)
