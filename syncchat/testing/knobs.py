@@ -17,7 +17,7 @@ import syncchat_relay.fanout
 
 from ..core import journal, reader
 from ..exchange import batch, exchange, groups, refilling, sealing, volumes
-from ..storage import view
+from ..storage.view import marks
 from ..sync import session
 from .ports import SeededRandom
 from .relay import SimRelay
@@ -37,7 +37,7 @@ _KNOBS: tuple[tuple[str, tuple[ModuleType, ...], int, int], ...] = (
     ("KEYS_MAX", (volumes,), 1, 3),
     ("GROUPS_MAX", (groups,), 1, 2),
     ("_REFOLD_BATCH", (batch,), 1, 5),
-    ("_CHUNK", (view,), 1, 5),
+    ("_CHUNK", (marks,), 1, 5),
     ("ENVELOPES_PER_DELIVER", (syncchat_relay.asking, syncchat_relay.fanout), 1, 5),
 )
 """A limit, the modules that read it, and the span of what it may be turned down to."""

@@ -60,8 +60,8 @@ class ViewBatch:
         self._messages.put(message, PENDING, raw, value)
 
     def withdraw(self, message: MessageId) -> None:
-        """Remove an own message that was never sealed."""
-        self._messages.erase(message)
+        """Remove an own message that was never sealed, unless one of the same id has come."""
+        self._messages.withdraw(message)
 
     def note(self, root: Root, key: str, value: Any) -> None:
         """Say that an own op about something was queued or taken back."""

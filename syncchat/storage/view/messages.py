@@ -65,6 +65,10 @@ class Messages:
         self._values.pop(message, None)
         self._erased.add(message)
 
+    def withdraw(self, message: MessageId) -> None:
+        """Take what was stored of a message away; what was put just now stays."""
+        self._erased.add(message)
+
     def touch(self, message: MessageId) -> None:
         """Say that an entry about a message came or went."""
         self._touched.add(message)

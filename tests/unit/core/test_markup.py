@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from syncchat.core.markup import (
@@ -179,3 +182,10 @@ def test_tree_has_a_json_form() -> None:
             ]
         ],
     }
+
+
+def test_example_of_formatted_texts_on_the_api_page_runs() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
+    examples = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (example,) = (each for each in examples if "markup" in each)
+    exec(example, {})
