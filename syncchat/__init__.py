@@ -22,12 +22,15 @@ __all__ = [
     "Passphrase",
     "Peer",
     "Phase",
+    "Presence",
+    "PresenceChanged",
     "ReactionView",
     "ReadMoved",
     "Room",
     "RoomChanged",
     "Status",
     "SyncchatError",
+    "TypingChanged",
     "change_key",
     "markup",
     "open",
@@ -43,14 +46,16 @@ if TYPE_CHECKING:
         Event,
         MessageAdded,
         MessageChanged,
+        PresenceChanged,
         ReadMoved,
         RoomChanged,
+        TypingChanged,
     )
     from .exchange.state import ConnectionState, Phase
     from .membership import Member
     from .peer import Peer
     from .peer import open_peer as open
-    from .room import OutboxItem, Room
+    from .room import OutboxItem, Presence, Room
     from .storage.backup import restore
     from .storage.converting import change_key
     from .storage.locks import Keychain, KeyFile, Passphrase
@@ -69,12 +74,15 @@ else:
         "Passphrase": "storage.locks",
         "Peer": "peer",
         "Phase": "exchange.state",
+        "Presence": "room",
+        "PresenceChanged": "events",
         "ReactionView": "core.message",
         "ReadMoved": "events",
         "Room": "room",
         "RoomChanged": "events",
         "Status": "core.message",
         "SyncchatError": "errors",
+        "TypingChanged": "events",
         "change_key": "storage.converting",
         "markup": "core.markup",
         "open": "peer",

@@ -21,6 +21,7 @@ from .errors import (
     ValidationError,
 )
 from .exchange.exchange import Exchange
+from .exchange.signals import Passing
 from .exchange.state import ConnectionState, Phase
 from .ports import Clock, Random
 from .storage import lease, rooms
@@ -67,15 +68,18 @@ class Driver:
         changed: Callable[[], None],
         state_changed: StatesChanged,
         token: TokenSource | None = None,
+        passing: Passing | None = None,
     ) -> None:
         """``changed`` is called when the database may show something new, ``state_changed``
-        when a connection's state did; ``token`` is asked for what vouches at a relay."""
+        when a connection's state did; ``token`` is asked for what vouches at a relay;
+        ``passing`` is what is said and heard in passing."""
         self._db = db
         self._keys = keys
         self._clock = clock
         self._random = random
         self._connect = connect
         self._token = token
+        self._passing = passing or Passing()
         self._changed = changed
         self._state_changed = state_changed
         self._holder = random.bytes(8).hex()
@@ -96,6 +100,11 @@ class Driver:
         """Say that something was written here."""
         for link in self._links.values():
             link.ring()
+
+    def typing(self, room: bytes, thread: str, *, is_typing: bool) -> None:
+        """Say that this person types in a room, or stopped."""
+        for link in self._links.values():
+            link.typing(room, thread, is_typing=is_typing)
 
     async def run(self) -> None:
         """Sync whenever the lease can be had; ends by cancellation or ``DatabaseDamaged``.
@@ -162,6 +171,7 @@ class Driver:
             if self._clock.monotonic() >= publish_at:
                 publish_at = self._clock.monotonic() + PUBLISH_MS / 1000
                 self._publish()
+                self._passing.nearby.lapse(round(self._clock.monotonic() * 1000))
             await asyncio.sleep(WATCH_MS / 1000)
 
     def look_for_relays(self) -> None:
@@ -196,6 +206,7 @@ class Driver:
             random=self._random,
             holder=self._holder,
             token=token,
+            passing=self._passing,
         )
 
     def moved(self, relay: str, state: ConnectionState) -> None:
@@ -241,6 +252,12 @@ class _Link:
         """Say that something was written here: send it, or try to connect sooner."""
         self._is_rung = True
         self._bell.set()
+
+    def typing(self, room: bytes, thread: str, *, is_typing: bool) -> None:
+        """Say that this person types in a room that is live here, or stopped."""
+        if self._exchange is not None and self._exchange.is_live(room):
+            self._exchange.typing(room, thread, is_typing=is_typing)
+            self._bell.set()
 
     def rest(self, problem: str, wait_ms: int) -> None:
         """Show that nothing is synced, and why."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .core.message import Message
 from .exchange.state import ConnectionState
-from .ids import DeviceId, MemberId, RoomId
+from .ids import DeviceId, MemberId, MessageId, RoomId
 
 WATCH_SECONDS = 0.05
 """How long it may take until what another process wrote is noticed."""
@@ -57,7 +57,33 @@ class ConnectionChanged:
     state: ConnectionState
 
 
-Event = MessageAdded | MessageChanged | ReadMoved | RoomChanged | ConnectionChanged
+@dataclass(frozen=True, slots=True)
+class PresenceChanged:
+    """A member came, went, or says something else about themselves; see ``room.presence()``."""
+
+    room_id: RoomId
+    member: MemberId
+
+
+@dataclass(frozen=True, slots=True)
+class TypingChanged:
+    """A member began or stopped to type, in the room or in a thread of it."""
+
+    room_id: RoomId
+    member: MemberId
+    thread: MessageId | None
+    is_typing: bool
+
+
+Event = (
+    MessageAdded
+    | MessageChanged
+    | ReadMoved
+    | RoomChanged
+    | ConnectionChanged
+    | PresenceChanged
+    | TypingChanged
+)
 
 
 async def ring_or_time(bell: asyncio.Event) -> None:

@@ -8,6 +8,7 @@ A field's last value by (stamp, device) wins, as in any room. A key has at most 
 field                                  value
 =====================================  ========================================================
 ``room/<room>``                        ``[relay, title]`` of a room (``exchange.homing``)
+``me/status``, ``me/invisible``        what is said about oneself; true for who is not seen
 ``device/<device>``                    what a device is called (``exchange.homing``)
 =====================================  ========================================================
 """

@@ -103,6 +103,12 @@ class Config:
     bytes_burst: int = 16 * 1024 * 1024
     """Lets a full window of pushes through at once, several times."""
 
+    signals_per_second: int = 4
+    """A connection's sustained rate of signals; a peer of ours says 120 in a minute at most."""
+
+    signals_burst: int = 120
+    """Lets a peer say in all of its rooms at once that it is there."""
+
     cursors_small_ms: int = 1_000
     """How often a small room hears about cursors: people watch for *delivered*."""
 

@@ -64,6 +64,11 @@ class Bucket:
         self.tokens -= cost * 1000
         return -(self.tokens // self.per_second) if self.tokens < 0 else 0
 
+    def has(self, cost: int, now_ms: int) -> bool:
+        """Tell whether ``cost`` tokens can be taken without credit."""
+        elapsed_ms = max(0, now_ms - self.filled_ms)
+        return self.tokens + elapsed_ms * self.per_second >= cost * 1000
+
     def owe(self, cost: int) -> None:
         """Take ``cost`` tokens that the next ``take`` waits for."""
         self.tokens -= cost * 1000
@@ -97,6 +102,7 @@ class Connection:
     heard_ms: int
     frames: Bucket
     octets: Bucket
+    signals: Bucket
     device: bytes = b""
     device_key: bytes = b""
     is_operator: bool = False
@@ -118,7 +124,8 @@ class Connection:
         """Return a connection that has just been opened."""
         frames = Bucket.full(config.frames_per_second, config.frames_burst, now_ms)
         octets = Bucket.full(config.bytes_per_second, config.bytes_burst, now_ms)
-        return cls(conn, nonce, now_ms, now_ms, frames, octets)
+        signals = Bucket.full(config.signals_per_second, config.signals_burst, now_ms)
+        return cls(conn, nonce, now_ms, now_ms, frames, octets, signals)
 
     @property
     def is_member_somewhere(self) -> bool:

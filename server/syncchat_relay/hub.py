@@ -14,6 +14,7 @@ Everything has a bound, and each says what happens beyond it:
   or bytes the connection is not listened to for a moment (``Pause``), so nobody honest is cut off.
 - More than ``PUSHES_IN_FLIGHT_MAX`` pushes of a connection, or more envelopes waiting in the hub
   than configured: the Push is answered at once with FULL for each item; the peer tries again.
+- Signals: what is over a connection's rate is left out, and so is what a receiver has no room for.
 - Unsent bytes: a slow receiver leaves live delivery, keeps its position, and reads from the log
   when it has caught its breath. Answers to asks wait likewise, each ask once.
 - Closed rooms and forbidden pushes: each costs as much rate as folding a long log may take.
@@ -47,6 +48,7 @@ from syncchat.wire.frames import (
     Renew,
     Revoke,
     RoomState,
+    Signal,
     decode,
     encode,
 )
@@ -94,6 +96,7 @@ from .effects import (
 from .fanout import Segment, ack, fall_behind, fan_out, first_record, learn_head, parts_of
 from .log import Outcome
 from .opening import compare, pending_open, state_of, subscription_of
+from .signals import hand_on
 
 NONCE_BYTES = 32
 RETRY_MS = 1_000
@@ -251,6 +254,9 @@ class Hub(Books):
                 note_applied(self._subscription(connection, frame.alias), frame.cursor, now_ms)
             case Open():
                 self._take_open(connection, frame)
+            case Signal():
+                subscription = self._subscription(connection, frame.alias)
+                self._out += hand_on(subscription, frame, self._config, now_ms)
             case AskChains():
                 self._ask(connection, Ask.CHAINS, frame.alias)
             case AskCursors():

@@ -31,6 +31,7 @@ from ..sync.events import (
     Refused,
     RoomOpened,
     SessionEvent,
+    SignalHeard,
     TokenWanted,
 )
 from ..sync.session import Position, Session
@@ -47,6 +48,7 @@ from .recording import Recorder
 from .refilling import PUSH_BYTES_MAX, Refiller
 from .roster import note_closed, note_open, proof_of
 from .sealing import Sealer
+from .signals import Passing, Signals
 from .state import ConnectionState, Phase
 from .volumes import Volumes
 
@@ -73,10 +75,11 @@ class Exchange:
         random: Random,
         holder: str,
         token: str = "",
+        passing: Passing | None = None,
     ) -> None:
         """``relay`` is the address whose rooms are exchanged, ``host`` the name dialled,
         ``holder`` the token of the sync lease that this process has, ``token`` what the app
-        vouches with at the relay."""
+        vouches with at the relay, ``passing`` what is said and heard in passing."""
         self._db = db
         self._keys = keys
         self._relay = relay
@@ -104,6 +107,9 @@ class Exchange:
         )
         self._sealer = Sealer(db, self._volumes, keys, random, holder)
         self._acks = Acks(db, keys, holder, self._receiver)
+        self._signals = Signals(
+            db, self._session, self._volumes.groups, keys, passing or Passing(), clock, random
+        )
         self._holder = holder
         self._incarnation = b""
         self._rooms: dict[bytes, Progress] = {}
@@ -154,12 +160,15 @@ class Exchange:
         """Let time pass; raises as ``receive`` does."""
         self._act(self._session.tick(self._now()))
         if self._session.is_ready and self.ended is None:
+            self._signals.say()
             self._do_due()
             self._pump()
 
     def next_tick_ms(self) -> int:
         """Return the monotonic time, in ms, at which ``tick`` has something to do."""
         times = [self._session.next_tick_ms()]
+        if (due := self._signals.next_say_ms()) is not None:
+            times.append(due)
         for progress in self._rooms.values():
             times += progress.times
         return min(times)
@@ -169,6 +178,7 @@ class Exchange:
         if not self._session.is_ready or self.ended is not None:
             return
         self._open_rooms()
+        self._signals.look()
         rows = outbox.rooms_with_ops(self._db) | members.rooms_with_changes(self._db)
         person = identity.person_records(self._db)
         is_new_device, self._person = person != self._person, person
@@ -178,13 +188,18 @@ class Exchange:
                 self._dirty.add(progress.room)
         self._pump()
 
+    def typing(self, room: bytes, thread: str, *, is_typing: bool) -> None:
+        """Say that this person types in a room, or stopped."""
+        self._signals.typing(room, thread, is_typing=is_typing)
+
     def renew(self, token: str) -> None:
         """Hand a fresh token to the relay."""
         self.wants_token = False
         self._session.renew(token)
 
     def close(self) -> None:
-        """Say goodbye; ``outgoing`` has the last frame."""
+        """Say goodbye; ``outgoing`` has the last frames."""
+        self._signals.close()
         self._session.say_bye()
 
     # What the session says
@@ -195,6 +210,7 @@ class Exchange:
                 case Ready(incarnation):
                     self._incarnation = incarnation
                     self.has_connected = True
+                    self._signals.look()
                     self._open_rooms()
                 case RoomOpened():
                     self._room_opened(event)
@@ -211,6 +227,8 @@ class Exchange:
                 case ChainsSeen(room, heads):
                     self._refiller.chains_seen(self._rooms[room], heads, now_ms=self._now())
                     self._dirty.add(room)
+                case SignalHeard(room, data):
+                    self._signals.heard(self._rooms[room], data)
                 case TokenWanted():
                     self.wants_token = True
                 case Refused() | Dead():
@@ -290,6 +308,8 @@ class Exchange:
         with self._db.atomic(durable=False):
             rooms.set_head(self._db, progress.row, event.head)
         progress.is_live = not event.differs
+        if progress.is_live:
+            self._signals.enter(progress)
         self._dirty.add(event.room)
         if own is not None and own.delivered < max(acked, progress.pushed):
             self._session.ask_cursors(event.room)
@@ -328,8 +348,8 @@ class Exchange:
         else:
             self._note_own(progress)
         self._plan_applied(progress)
-        if room.is_personal:
-            self._follow_home(room)
+        if room.is_personal and self._follow_home(room):
+            self._open_rooms()
 
     def _caught_up(self, progress: Progress, head: int, fingerprint: bytes) -> None:
         if progress.is_behind_itself:
@@ -341,7 +361,7 @@ class Exchange:
                 + (", own chain incomplete" if progress.is_behind_itself else "")
             )
             return
-        if self._is_doubtful(progress, fingerprint):
+        if self._receiver.differs_anew(progress.row, fingerprint):
             self._give_up("what was delivered is not what the relay has; reading the room anew")
             return
         progress.head = head
@@ -350,21 +370,8 @@ class Exchange:
         with self._db.atomic(durable=False):
             lease.check(self._db, self._holder)
             note_open(self._db, self._volumes.groups, progress.row, keys=self._keys)
+        self._signals.enter(progress)
         self._dirty.add(progress.room)
-
-    def _is_doubtful(self, progress: Progress, fingerprint: bytes) -> bool:
-        """Tell whether other bytes came than the relay says to have, for the first time.
-
-        What it repeats is believed: the chains hold, and asking for ever would mend nothing.
-        """
-        room = rooms.load_room(self._db, progress.row)
-        differs = room.fingerprint != fingerprint
-        if differs is room.is_doubted:
-            return False
-        with self._db.atomic(durable=False):
-            lease.check(self._db, self._holder)
-            rooms.set_doubted(self._db, room.id, differs)
-        return differs
 
     def _give_up(self, reason: str) -> None:
         """End this connection: the next one starts from what is known for sure."""
@@ -379,13 +386,11 @@ class Exchange:
             progress.pushed = own.seq
             self._dirty.add(progress.room)
 
-    def _follow_home(self, room: RoomRow) -> None:
+    def _follow_home(self, room: RoomRow) -> bool:
         """Take up what other devices of the person's say in the personal room."""
         with self._db.atomic():
             lease.check(self._db, self._holder)
-            is_new = follow_home(self._db, room, me=self._keys.device, now_ms=self._clock.now_ms())
-        if is_new:
-            self._open_rooms()
+            return follow_home(self._db, room, me=self._keys.device, now_ms=self._clock.now_ms())
 
     def _note_own(self, progress: Progress) -> None:
         """See whether the log brought own envelopes that a former life had under way."""

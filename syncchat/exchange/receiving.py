@@ -78,6 +78,20 @@ class Receiver:
             raise
         return rooms.load_room(self._db, room)
 
+    def differs_anew(self, room: int, fingerprint: bytes) -> bool:
+        """Tell whether other bytes came than the relay says to have, for the first time.
+
+        What it repeats is believed: the chains hold, and asking for ever would mend nothing.
+        """
+        row = rooms.load_room(self._db, room)
+        differs = row.fingerprint != fingerprint
+        if differs is row.is_doubted:
+            return False
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            rooms.set_doubted(self._db, room, differs)
+        return differs
+
     def take_records(self, room: int, records: Sequence[tuple[Record, int | None]]) -> None:
         """Take records that the relay has stored; inside a transaction."""
         row = rooms.load_room(self._db, room)

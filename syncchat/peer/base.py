@@ -14,9 +14,7 @@ from ..core.values import (
     is_label,
 )
 from ..errors import ValidationError
-from ..events import (
-    ConnectionChanged,
-)
+from ..events import Event
 from ..ids import DeviceId, MemberId
 from ..membership import Membership
 from ..personal import Personal
@@ -26,6 +24,7 @@ from ..storage import identity, rooms
 from ..storage.database import Database
 from ..storage.fields import put_field
 from ..storage.locks import Key
+from ..sync.nearby import Nearby
 from ..transport.base import Connect
 from ..transport.tokens import TokenSource
 from ..trust.keys import SEED_BYTES, DeviceKeys
@@ -33,6 +32,7 @@ from ..trust.keys import SEED_BYTES, DeviceKeys
 if TYPE_CHECKING:
     from ..driver import Driver
     from .peer import Peer
+    from .presence import SayTyping
 
 
 class PeerPart:
@@ -53,8 +53,10 @@ class PeerPart:
         self._connect = connect
         self._token = token
         self._driver: Driver | None = None
+        self._nearby = Nearby()
+        self._say_typing: SayTyping | None = None
         self._bells: set[asyncio.Event] = set()
-        self._connection_events: dict[asyncio.Event, deque[ConnectionChanged]] = {}
+        self._passing_events: dict[asyncio.Event, deque[Event]] = {}
         local = rooms.load_local(db)
         if local is None:
             fallback = name or checked_name(Path(db.path).stem or "me")

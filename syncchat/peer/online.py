@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from ..errors import ValidationError
@@ -17,18 +17,21 @@ from ..exchange.state import ConnectionState, Phase
 from ..storage import lease, rooms
 from ..storage.locks import RawKey
 from ..storage.rooms import RoomRow
-from .base import PeerPart
+from .presence import PeerPresence, SayTyping
 
 if TYPE_CHECKING:
     pass
 
 
-class PeerOnline(PeerPart):
+class PeerOnline(PeerPresence):
     """Is what a peer can do about its connections; part of ``Peer``."""
 
     @asynccontextmanager
-    async def online(self) -> AsyncIterator[Self]:
+    async def online(self, *, visible: bool = True) -> AsyncIterator[Self]:
         """Stay connected to the rooms' relays, and reconnect, until the block ends.
+
+        Where ``visible`` is true, members see that this person is here, and when they type, unless
+        ``set_invisible`` says otherwise.
 
         Of several processes on one database one syncs; the others wait to take over. Trouble with
         the network or a full disk is a connection state, and ends by itself; raises
@@ -38,6 +41,7 @@ class PeerOnline(PeerPart):
             raise ValidationError("this peer is online already")
         # Loaded only here: a program that writes a message and ends needs no network code.
         from ..driver import Driver, first_of
+        from ..exchange.signals import Passing
         from ..transport.websocket import connect_websocket
 
         driver = self._driver = Driver(
@@ -49,7 +53,9 @@ class PeerOnline(PeerPart):
             changed=self._wake,
             state_changed=self._state_changed,
             token=self._token,
+            passing=Passing(self._nearby, lambda: self._myself(visible=visible)),
         )
+        self._say_typing = driver.typing
         failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -63,13 +69,15 @@ class PeerOnline(PeerPart):
         except BaseExceptionGroup as group:
             failure = failure or first_of(group)
         finally:
-            self._driver = None
+            self._driver = self._say_typing = None
         if failure is not None:
             raise failure
 
     @contextmanager
-    def background(self) -> Iterator[None]:
+    def background(self, *, visible: bool = True) -> Iterator[None]:
         """Be online in a thread of its own, for programs without an event loop.
+
+        ``visible`` is as in ``online``.
 
         Raises what ``open_peer`` raises, and at the end of the block what ``online`` does.
         """
@@ -87,8 +95,10 @@ class PeerOnline(PeerPart):
                 connect=self._connect,
                 token=self._token,
             ) as twin:
-                async with twin.online():
+                twin._nearby = self._nearby
+                async with twin.online(visible=visible):
                     loop, done = asyncio.get_running_loop(), asyncio.Event()
+                    self._say_typing = _from_thread(loop, twin)
                     stop.append(lambda: loop.call_soon_threadsafe(done.set))
                     started.set()
                     await done.wait()
@@ -110,6 +120,7 @@ class PeerOnline(PeerPart):
         try:
             yield
         finally:
+            self._say_typing = None
             if stop and thread.is_alive():
                 stop[0]()
             thread.join()
@@ -128,7 +139,7 @@ class PeerOnline(PeerPart):
     # Inside
 
     def _state_changed(self, relay: str, state: ConnectionState) -> None:
-        for queue in self._connection_events.values():
+        for queue in self._passing_events.values():
             queue.append(ConnectionChanged(relay, state))
         self._wake()
 
@@ -145,3 +156,17 @@ class PeerOnline(PeerPart):
                 await ring_or_time(bell)
         finally:
             self._bells.discard(bell)
+
+
+def _from_thread(loop: asyncio.AbstractEventLoop, twin: PeerOnline) -> SayTyping:
+    """Return what says in the thread of ``loop`` that this person types."""
+
+    def say(room: bytes, thread: str, *, is_typing: bool) -> None:
+        def there() -> None:
+            if twin._say_typing is not None:
+                twin._say_typing(room, thread, is_typing=is_typing)
+
+        with suppress(RuntimeError):  # the loop has just ended
+            loop.call_soon_threadsafe(there)
+
+    return say

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
-from typing import TYPE_CHECKING
 
 from ..core.clock import ms_of
 from ..events import (
-    ConnectionChanged,
     Event,
     MessageAdded,
     MessageChanged,
+    PresenceChanged,
     ReadMoved,
     RoomChanged,
+    TypingChanged,
     ring_or_time,
 )
+from ..ids import MessageId, RoomId
 from ..storage import history as stored_history
 from ..storage import rooms
+from ..sync import nearby
 from .base import PeerPart
 
-if TYPE_CHECKING:
-    pass
-
-_CONNECTION_EVENTS_MAX = 100
+_PASSING_EVENTS_MAX = 100
 
 
 class PeerEvents(PeerPart):
@@ -38,14 +37,15 @@ class PeerEvents(PeerPart):
         return self._events_after(rooms.last_change(self._db))
 
     async def _events_after(self, seen: int) -> AsyncGenerator[Event, None]:
-        connection: deque[ConnectionChanged] = deque(maxlen=_CONNECTION_EVENTS_MAX)
+        passing: deque[Event] = deque(maxlen=_PASSING_EVENTS_MAX)
         bell = asyncio.Event()
         self._bells.add(bell)
-        self._connection_events[bell] = connection
+        self._passing_events[bell] = passing
+        unlisten = self._nearby.listen(lambda change: passing.append(_event_of(change)))
         try:
             while True:
-                while connection:
-                    yield connection.popleft()
+                while passing:
+                    yield passing.popleft()
                 upto = rooms.last_change(self._db)
                 if upto > seen:
                     for event in self._between(seen, upto):
@@ -53,8 +53,9 @@ class PeerEvents(PeerPart):
                     seen = upto
                 await ring_or_time(bell)
         finally:
+            unlisten()
             self._bells.discard(bell)
-            del self._connection_events[bell]
+            del self._passing_events[bell]
 
     def _between(self, after: int, upto: int) -> Iterator[Event]:
         """Yield what changed after one change number, up to another."""
@@ -69,3 +70,12 @@ class PeerEvents(PeerPart):
                 yield kind(ids[changed.room], message)
         for moved in stored_history.moved_reads(self._db, after, upto):
             yield ReadMoved(ids[moved.room], moved.member, moved.writer, ms_of(moved.upto))
+
+
+def _event_of(change: nearby.NearbyChange) -> Event:
+    match change:
+        case nearby.HereChanged(room, member):
+            return PresenceChanged(RoomId(room), member)
+        case nearby.TypingChanged(room, member, thread, is_typing):
+            where = MessageId(thread) if thread else None
+            return TypingChanged(RoomId(room), member, where, is_typing)

@@ -14,6 +14,7 @@ from ..core.values import (
 )
 from ..errors import NotAllowedError, NotFoundError, ValidationError
 from ..ids import (
+    MemberId,
     MessageId,
     Stamp,
     is_message_id,
@@ -52,6 +53,9 @@ class RoomPart:
 
     def _load(self) -> rooms.RoomRow:
         return rooms.load_room(self._peer._db, self._row)
+
+    def _names(self) -> dict[MemberId, str]:
+        return history.names_of(self._peer._db, self._row)
 
     def _put_mark(self, root: Root, key: str, value_at: Any) -> None:
         with self._writing() as (stamp, batch):

@@ -20,7 +20,7 @@ from ..exchange.intents import (
 from ..ids import message_bytes
 from ..membership import HISTORIES, ROLES, JoinRequest, Member, PendingChange, chosen, why_no_member
 from ..membership import OpenInvite as OpenedInvite
-from ..storage import history, rooms
+from ..storage import rooms
 from ..wire.invite import INVITE_SECRET_BYTES, InviteKind, InviteLink, encode_invite
 from .base import RoomPart
 
@@ -32,8 +32,7 @@ class RoomRoster(RoomPart):
 
     def members(self) -> list[Member]:
         """Return the room's members in order of name; empty while its log is not here."""
-        names = history.names_of(self._peer._db, self._row)
-        return self._peer._membership.members(self._row, names)
+        return self._peer._membership.members(self._row, self._names())
 
     @property
     def standing(self) -> str:

@@ -83,6 +83,8 @@ class RoomWriting(RoomPart):
             batch.write(written, raw, shown)
             batch.flush()
             sent = self.message(written)  # in the transaction, where no lock is to be taken anew
+        if self._peer._say_typing is not None:
+            self._peer._say_typing(sent.room_id, thread or "", is_typing=False)
         return sent
 
     def edit(self, message: str, text: str) -> Message:

@@ -9,7 +9,7 @@ from typing import Any
 from ..core import clock
 from ..core.reader import VolumeState
 from ..core.values import Root
-from ..ids import STAMP_CHARS, DeviceId, DeviceKey, Stamp
+from ..ids import STAMP_CHARS, DeviceId, DeviceKey, MemberId, Stamp
 from ..trust.chain import GENESIS, ChainHead
 from .database import Database
 
@@ -64,6 +64,25 @@ class StoredEnvelope:
 _COLUMNS = (
     "id, device, key, seq, link, last_stamp, volume, acked, delivered, frozen, waiting, passed"
 )
+
+
+def last_stamps(db: Database, room: int) -> dict[MemberId, Stamp]:
+    """Return, per member, the newest stamp of their devices' chains."""
+    rows = db.rows(
+        "select device.member, max(chain.last_stamp) from chain "
+        "join device on device.room = chain.room and device.device = chain.device "
+        "where chain.room = ? group by device.member",
+        (room,),
+    )
+    return {member: stamp for member, stamp in rows if stamp != clock.ZERO}
+
+
+def rooms_last_written(db: Database, device: DeviceId, *, limit: int) -> list[int]:
+    """Return the rooms that a device wrote in, the one it wrote in last first."""
+    rows = db.rows(
+        "select room from chain where device = ? order by last_stamp desc limit ?", (device, limit)
+    )
+    return [room for (room,) in rows]
 
 
 def find_chain(db: Database, room: int, device: DeviceId) -> ChainRow | None:

@@ -84,6 +84,14 @@ class ChainsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalHeard:
+    """Somebody says something in passing."""
+
+    room: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TokenWanted:
     """The connection's token ends soon; ``Session.renew`` with a fresh one keeps it open."""
 
@@ -116,6 +124,7 @@ SessionEvent = (
     | Acked
     | CursorsSeen
     | ChainsSeen
+    | SignalHeard
     | TokenWanted
     | Refused
     | Dead

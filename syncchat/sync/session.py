@@ -43,6 +43,7 @@ from .events import (
     Refused,
     RoomOpened,
     SessionEvent,
+    SignalHeard,
     TokenWanted,
 )
 from .greeting import auth_for
@@ -188,6 +189,10 @@ class Session:
         """Ask how far other devices are; CursorsSeen follows."""
         self._send(frames.AskCursors(self._aliases[room]))
 
+    def signal(self, room: bytes, data: bytes) -> None:
+        """Say something in passing to those who have an open room open."""
+        self._send(frames.Signal(self._aliases[room], data))
+
     def renew(self, token: str) -> None:
         """Hand a fresh token to the relay."""
         if self.is_ready:
@@ -262,6 +267,8 @@ class Session:
             case frames.Access(alias, is_open):
                 (self._behind.add if is_open else self._behind.discard)(alias)
                 return [AccessChanged(self._room(alias), is_open)]
+            case frames.Signal(alias, data):
+                return [SignalHeard(self._room(alias), data)]
             case frames.Ping(number):
                 if self._pongs < PONGS_WAITING_MAX:
                     self._pongs += 1

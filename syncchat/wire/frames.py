@@ -13,6 +13,7 @@ flight. From then on both sides speak freely::
     Push(alias, number, envelopes) ----->
                                   <------  Ack(alias, number, items)           after the commit
                                   <------  Deliver(...)                        as others write
+    Signal(alias, data)           ------>                              and to the others
     Applied(alias, cursor)        ------>
                                   <------  Cursors(alias, [device, cursor])
 
@@ -38,6 +39,7 @@ from .limits import (
     FRAME_BYTES_MAX,
     NAME_BYTES_MAX,
     ROOMS_PER_OPEN_MAX,
+    SIGNAL_BYTES_MAX,
     SUBJECT_CHARS_MAX,
     TOKEN_CHARS_MAX,
 )
@@ -273,6 +275,17 @@ class Access(Frame, frozen=True, array_like=True, tag=19):
     is_open: bool
 
 
+class Signal(Frame, frozen=True, array_like=True, tag=20):
+    """Passes on what a device says in passing (``wire.signal``), stored by nobody.
+
+    The relay hands it to those who have the room open and are caught up, and to nobody who is
+    slow; it may leave any of it out.
+    """
+
+    alias: Alias
+    data: Annotated[bytes, Meta(min_length=1, max_length=SIGNAL_BYTES_MAX)]
+
+
 class Renew(Frame, frozen=True, array_like=True, tag=18):
     """Hands a fresh token to the relay before the one of this connection expires."""
 
@@ -310,10 +323,11 @@ AnyFrame = (
     | AskCursors
     | Access
     | Renew
+    | Signal
     | Revoke
 )
 
-KNOWN_TAGS = frozenset({*range(1, 20), 31})
+KNOWN_TAGS = frozenset({*range(1, 21), 31})
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()

@@ -29,6 +29,9 @@ ROOMS_PER_CONNECTION_MAX = 20_000
 CHAINS_PER_FRAME_MAX = 4_000
 """Chain heads or device cursors in one frame."""
 
+SIGNAL_BYTES_MAX = 1_024
+"""What is said in passing: a line of text at most."""
+
 HEARTBEAT_MS = 20_000
 """A peer that has heard nothing for this long asks for a Pong."""
 

@@ -455,7 +455,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "At Live the fingerprint of what was read is not held against the relay's.",
         Edit(
             Exchange._caught_up,
-            "if self._is_doubtful(progress, fingerprint)",
+            "if self._receiver.differs_anew(progress.row, fingerprint)",
             "if False",
         ),
         scenario=scenarios.damaged_on_the_way,

@@ -11,8 +11,9 @@ from syncchat import ids
 from syncchat.ids import RoomId
 from syncchat.trust import chain, keys, seal
 from syncchat.trust.passphrase import stretch
+from syncchat.trust.signals import seal_signal
 from syncchat.trust.strongbox import Strongbox
-from syncchat.wire import frames
+from syncchat.wire import frames, signal
 from syncchat.wire.codes import ErrorCode, ItemStatus
 from syncchat.wire.envelope import (
     Envelope,
@@ -53,6 +54,7 @@ def all_files() -> dict[str, Any]:
         "operator_links": operator_link_vectors(),
         "records": record_vectors(),
         "seals": seal_vectors(),
+        "signals": signal_vectors(),
         "trust_words": trust_word_vectors(),
     }
 
@@ -89,6 +91,7 @@ def frame_samples() -> list[tuple[str, frames.Frame]]:
         ("pong", frames.Pong(128)),
         ("error", frames.Error(ErrorCode.BUSY, 1_500, "too many connections")),
         ("bye", frames.Bye()),
+        ("signal", frames.Signal(4, b"a sealed signal")),
         ("ask_cursors", frames.AskCursors(4)),
         ("renew", frames.Renew("a.fresh.token")),
         ("revoke_device", frames.Revoke(device_b, "", False)),
@@ -109,6 +112,43 @@ def frame_vectors() -> list[dict[str, Any]]:
                 "tag": kind.__struct_config__.tag,
                 "fields": plain(frame),
                 "hex": frames.encode(frame).hex(),
+            }
+        )
+    return rows
+
+
+def signal_vectors() -> list[dict[str, Any]]:
+    """Return the contents of signals.json."""
+    contents: list[signal.Content] = [
+        signal.Here(True, True, "on the train"),
+        signal.Here(False),
+        signal.Typing(True),
+        signal.Typing(False, "0" * signal.THREAD_CHARS),
+    ]
+    rows = []
+    for number, content in enumerate(contents, 1_700_000_000_000):
+        nonce = hashlib.blake2b(number.to_bytes(8), digest_size=24).digest()
+        raw = seal_signal(
+            ALICE,
+            content,
+            room=ROOM,
+            room_key=ROOM_KEY,
+            epoch=3,
+            number=number,
+            nonce=nonce,
+        )
+        rows.append(
+            {
+                "kind": type(content).__name__,
+                "fields": plain(content),
+                "content": signal.encode_content(content).hex(),
+                "room": ROOM.hex(),
+                "room_key": ROOM_KEY.hex(),
+                "device_key": ALICE.public.hex(),
+                "epoch": 3,
+                "number": number,
+                "nonce": nonce.hex(),
+                "hex": raw.hex(),
             }
         )
     return rows

@@ -39,6 +39,7 @@ _COMMANDS = {
         "revoke-invite": (f"{_HERE}.invites:revoke_invite", "Close an invite."),
         "requests": (f"{_HERE}.invites:requests", "List who asks to be let in."),
         "approve": (f"{_HERE}.invites:approve", "Let somebody in who asks to."),
+        "who": (f"{_HERE}.presence:who", "Print who is in a room now."),
         "members": (f"{_HERE}.members:members", "List a room's members."),
         "remove": (f"{_HERE}.members:remove", "Remove a member from a room."),
         "role": (f"{_HERE}.members:role", "Give a member a role."),
@@ -48,6 +49,7 @@ _COMMANDS = {
         "verify": (f"{_HERE}.verify:verify", "Make sure that a person is who you think."),
     },
     "You": {
+        "status": (f"{_HERE}.presence:status", "Say something about yourself, or be invisible."),
         "device": (f"{_HERE}.device:device", "Link, list, name and revoke your devices."),
         "recovery": (f"{_HERE}.recovery:recovery", "Keep and use your recovery phrase."),
     },

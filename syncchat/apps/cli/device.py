@@ -251,7 +251,7 @@ async def _next_asking(peer: Peer, refused: set[str], seconds: float) -> DeviceA
             return []
         return [each for each in asking if each.emoji and each.id not in refused]
 
-    async with peer.online():
+    async with peer.online(visible=False):
         if not await until(lambda: bool(ready()), seconds=seconds):
             raise NotReached(f"no device came in time ({connection(peer, home_of(peer))})")
         return ready()[0]
@@ -269,7 +269,7 @@ async def _let_in(peer: Peer, new: str) -> bool:
             if room.standing == "member"
         )
 
-    async with peer.online():
+    async with peer.online(visible=False):
         if not await settled(home_of(peer), ARRIVAL_SECONDS):
             return False
         if not await until(is_everywhere, seconds=ARRIVAL_SECONDS):
@@ -306,7 +306,7 @@ async def _joined(peer: Peer, seconds: float) -> None:
     def is_answered() -> bool:
         return home_of(peer).standing != "asking"
 
-    async with peer.online():
+    async with peer.online(visible=False):
         home = home_of(peer)
         if not await until(
             lambda: bool(peer.devices.own_emoji()) or is_answered(), seconds=seconds

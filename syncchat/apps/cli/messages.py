@@ -208,7 +208,7 @@ def _waited(peer: Peer, room: Room, message: str, seconds: float) -> Exception |
 
     async def work() -> None:
         nonlocal state
-        async with peer.online():
+        async with peer.online(visible=False):
             await until(lambda: room.message(message).status not in waiting, seconds=seconds)
             state = connection(peer, room)
 

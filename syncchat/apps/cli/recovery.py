@@ -145,7 +145,7 @@ async def _restored(peer: Peer, seconds: float) -> bool:
     from .homes import home_of, rooms_come
     from .online import connection, until
 
-    async with peer.online():
+    async with peer.online(visible=False):
         home = home_of(peer)
         is_in = await until(
             lambda: home.standing == "member" and home_is_here(peer), seconds=seconds

@@ -72,6 +72,11 @@ def clock(message: Message) -> str:
     return _moment(message.sent_at).strftime("%H:%M")
 
 
+def moment(ms: int) -> str:
+    """Return a local day and time, in minutes."""
+    return _moment(ms).strftime("%Y-%m-%d %H:%M")
+
+
 def body(message: Message, *, is_drawn: bool = False) -> str:
     """Return what a message says, safe to print; it may have several lines.
 

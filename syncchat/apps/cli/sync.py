@@ -108,7 +108,7 @@ class _Work:
 
 async def _sync_all(peer: Peer, works: list[_Work], stall_seconds: float) -> None:
     loop = asyncio.get_running_loop()
-    async with peer.online(), asyncio.TaskGroup() as tasks:
+    async with peer.online(visible=False), asyncio.TaskGroup() as tasks:
         waiting = {tasks.create_task(work.wait()) for work in works}
         deadline = loop.time() + stall_seconds
         with _progress() as show:

@@ -93,7 +93,7 @@ async def _follow(peer: Peer, room: Room, lines: int, printer: _Printer, *, chan
 
     room_id = room.id
     kinds = (MessageAdded, MessageChanged) if changes else (MessageAdded,)
-    async with aclosing(peer.events()) as events, peer.online():
+    async with aclosing(peer.events()) as events, peer.online(visible=False):
         if lines:
             printer.print(room.messages(limit=lines))
         async for event in events:

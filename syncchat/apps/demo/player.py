@@ -48,7 +48,7 @@ class Player:
 
     async def do_online(self) -> Answer:
         """Connect, and stay connected."""
-        await self.online.enter_async_context(self._peer.online())
+        await self.online.enter_async_context(self._peer.online(visible=False))
         return {}
 
     async def do_offline(self) -> Answer:

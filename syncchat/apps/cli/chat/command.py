@@ -47,7 +47,11 @@ def chat(room: str, lines: int, db: Path | None) -> None:
         screen = Screen(there, _print, Style(plain=not at_terminal or "NO_COLOR" in os.environ))
         lines_in: Lines
         if at_terminal:
-            lines_in = TerminalLines(toolbar=lambda: session.toolbar, commands=NAMES)
+            lines_in = TerminalLines(
+                toolbar=lambda: session.toolbar,
+                typed=lambda text: session.typed(text),  # noqa: PLW0108 -- it comes after
+                commands=NAMES,
+            )
         else:
             lines_in = PipeLines(sys.stdin.fileno())
         session = Chat(peer, there, lines_in, screen)

@@ -12,6 +12,7 @@ from ..members import member_lines
 from ..online import connection
 from ..options import counted
 from ..people import member_called, pending_lines
+from ..show import moment
 from .screen import Screen
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ HELP = (
     ("/react N EMOJI", "react to a message"),
     ("/unreact N EMOJI", "take a reaction back"),
     ("/read", "mark everything as read, also what is not on the screen"),
-    ("/who", "who is in the room"),
+    ("/who", "who is here, and when the others were last heard of"),
     ("/name NEW", "change your name, in every room"),
     ("/status", "connection, what waits to be sent, the room's digest"),
     ("/retry", "try again to send what the relay refused"),
@@ -109,9 +110,14 @@ class Commands:
         self._peer.rename(rest)
 
     def _who(self, rest: str) -> None:
-        for member in self._room.members():
-            you = " (you)" if member.is_me else ""
-            self._screen.note(f"{self._screen.names.of(member.id)}{you}")
+        for found in self._room.presence():
+            name = self._screen.names.of(found.member)
+            if found.member == self._peer.id:
+                self._screen.note(f"{name} (you)")
+                continue
+            seen = f"last heard of {moment(found.last_seen)}" if found.last_seen else "not here"
+            said = f": {safe_line(found.status)}" if found.status else ""
+            self._screen.note(f"{name}  {'here' if found.is_here else seen}{said}")
 
     def _remove(self, rest: str) -> None:
         if not rest:

@@ -84,7 +84,10 @@ class TerminalLines:
     Ctrl-C clears a line that has text and leaves from an empty one, as Ctrl-D does.
     """
 
-    def __init__(self, *, toolbar: Callable[[], str], commands: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, toolbar: Callable[[], str], typed: Callable[[str], None], commands: tuple[str, ...]
+    ) -> None:
+        """``typed`` is told the line whenever it changes."""
         from prompt_toolkit import PromptSession
         from prompt_toolkit.completion import WordCompleter
         from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -108,6 +111,8 @@ class TerminalLines:
             complete_while_typing=False,
         )
 
+        buffer = self._session.default_buffer
+        buffer.on_text_changed += lambda _: typed(buffer.text)
         self._is_left = False
 
     async def next(self) -> str | None:

@@ -125,6 +125,13 @@ class Chat:
     def _is_offline(self) -> bool:
         return self._connection.startswith("offline (")
 
+    def typed(self, text: str) -> None:
+        """Take note of what the line being typed is now."""
+        if text and not text.startswith("/"):
+            self._room.typing()
+        elif not text:
+            self._room.typing(is_typing=False)
+
     # What happens
 
     async def _follow(self, events: AsyncGenerator[Event, None]) -> None:
@@ -249,6 +256,8 @@ class Chat:
     def _refresh_toolbar(self) -> None:
         state = "offline, trying again" if self._is_offline() else self._connection
         parts = [state, f"{safe_name(self._peer.name)} in {safe_name(self._title)}"]
+        if typists := self._room.typists():
+            parts.append(_typing([self._screen.names.of(member) for member in typists]))
         if queued := self._states.queued():
             parts.append(f"{queued:,} queued")
         if (last := self._states.last()) is not None:
@@ -260,3 +269,10 @@ class Chat:
 
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _typing(names: list[str]) -> str:
+    """Return who is typing, for a line on the screen."""
+    if len(names) > 2:
+        return f"{len(names)} are typing"
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} typing"
