@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from syncchat.errors import DecodeError, SealBroken, SignatureInvalid
@@ -36,7 +38,7 @@ def _opened(raw: bytes, *, room: bytes = ROOM, key: bytes = KEY, by: DeviceKeys 
 
 
 @pytest.mark.parametrize("row", load("signals"), ids=lambda row: row["kind"])
-def test_signal_has_the_bytes_that_are_written_down(row: dict[str, str]) -> None:
+def test_signal_has_the_bytes_that_are_written_down(row: dict[str, Any]) -> None:
     signal, header = decode_signal(bytes.fromhex(row["hex"]))
     opened = open_signal(
         signal,
