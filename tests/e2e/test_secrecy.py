@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import re
-import sys
 from pathlib import Path
-
-import pytest
 
 import syncchat
 from syncchat.storage import rooms
+from tests.e2e.searching import files_in, memory_of, reads_memory
 from tests.e2e.support import all_online, converged, running_relay, until
 
 CANARY = "canary-7f3b the eagle lands at nine"
@@ -18,24 +15,7 @@ TITLE = "canary-title-91c2"
 NAME = "canary-name-44ad"
 
 
-def memory_of(pid: int) -> bytes:
-    """Return everything that a process has in memory and can read."""
-    found = []
-    maps = Path(f"/proc/{pid}/maps").read_text(encoding="ascii")
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for first, last, rights in re.findall(r"^(\w+)-(\w+) (\S+)", maps, re.MULTILINE):
-            start, end = int(first, 16), int(last, 16)
-            if "w" not in rights or end > 2**47:
-                continue
-            try:
-                memory.seek(start)
-                found.append(memory.read(end - start))
-            except OSError:
-                continue
-    return b"\0".join(found)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads memory through /proc")
+@reads_memory
 async def test_relay_holds_no_word_of_a_chat_in_files_log_or_memory(tmp_path: Path) -> None:
     with (
         running_relay(tmp_path / "relay") as relay,
@@ -58,7 +38,7 @@ async def test_relay_holds_no_word_of_a_chat_in_files_log_or_memory(tmp_path: Pa
         local = rooms.load_local(alice._db)
         assert key is not None
         assert local is not None
-        files = {path.name: path.read_bytes() for path in (tmp_path / "relay").iterdir()}
+        files = files_in(tmp_path / "relay")
         said = relay.error_text().encode()
         secrets = {
             "the message": CANARY.encode(),
