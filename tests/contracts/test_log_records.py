@@ -63,6 +63,17 @@ def test_a_record_on_an_older_one_is_stale_and_on_an_unknown_one_a_gap(log: Log)
     assert log.head(team.id).seq == 3
 
 
+def test_a_record_on_an_older_one_that_is_not_signed_is_bad_and_ends(log: Log) -> None:
+    team = with_bob(log)
+    before = team.group.heads
+    push(log, ALICE, team.id, team.rotate())
+    late = team.rotate(prevs=before, is_kept=False)
+    text, _ = msgpack.decode(late.raw)
+    broken = msgpack.encode([text, bytes(64)])
+    assert push(log, BOB, team.id, broken, late, broken) == [BAD, STALE, BAD]
+    assert log.head(team.id).seq == 3
+
+
 def test_a_record_that_is_damaged_or_not_signed_inside_is_bad(log: Log) -> None:
     team = with_bob(log)
     good = team.rotate(is_kept=False)

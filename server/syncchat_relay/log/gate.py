@@ -136,7 +136,9 @@ class Gate:
         while len(outcomes) < len(raws):
             rest = raws[len(outcomes) :]
             if self._is_inside(item.pusher):
-                outcomes += self._take(rest)
+                taken = self._take(rest)
+                assert taken, "every item gets its outcome, or this would never end"
+                outcomes += taken
             elif not outcomes:
                 outcomes.append(self._enter(item, rest[0]))
             else:
@@ -262,7 +264,7 @@ class Gate:
             heads = heads.difference(record.prevs) | {record.hash}
             if is_whole:
                 return self._merge(list(branch.values()), outcomes)
-        return outcomes
+        return outcomes or [_BAD]  # the first of them is not signed
 
     def _merge(self, branch: list[Record], outcomes: list[Outcome]) -> list[Outcome]:
         """Store a branch whose last record stands on every head.
