@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import statistics
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from . import workload
 NAME = "wire_bytes"
 SUMMARY = (
     "bytes of a chat message of 58 bytes, sent alone: up and down in WebSocket frames with acks, "
-    "and at rest on the relay; TCP and IP are not counted, and a snapshot does not exist yet"
+    "and at rest on the relay, with all of its files and without what is there before the first; "
+    "TCP and IP are not counted, and a snapshot does not exist yet"
 )
 TEXT_BYTES = 58
+PAGE_BYTES = 4_096
 
 
 def run(smoke: bool) -> dict[str, Any]:
@@ -51,6 +54,7 @@ async def _measure(count: int) -> dict[str, Any]:
                     await mine.synced()
                     await theirs.synced()
                     empty = mine.count()
+                    pages = _pages(folder / "relay")
                     before = (writing.up, reading.down)
                     for number in range(1, count + 1):
                         up, down = writing.up, reading.down
@@ -59,6 +63,7 @@ async def _measure(count: int) -> dict[str, Any]:
                         await mine.synced()
                         ups.append(writing.up - up)
                         downs.append(reading.down - down)
+                    grown = _pages(folder / "relay") - pages
                     total = (writing.up - before[0], reading.down - before[1])
                 assert {message.text for message in theirs.messages(limit=count)} == {text}
                 assert mine.digest() == theirs.digest()
@@ -73,12 +78,21 @@ async def _measure(count: int) -> dict[str, Any]:
         "bytes up per message, all frames": round(total[0] / count, 1),
         "bytes down per message, all frames": round(total[1] / count, 1),
         "bytes at rest per message": round(at_rest / count, 1),
+        "bytes that the log grows by per message": round(grown * PAGE_BYTES / count, 1),
         "pycrdt update, plaintext: bytes": _pycrdt_bytes(text),
     }
 
 
 async def _shown(peer: syncchat.Peer, room: syncchat.Room, count: int) -> None:
     await peer._until(lambda: room.count() >= count)
+
+
+def _pages(folder: Path) -> int:
+    """Return how many pages the relay's log has, those in its write-ahead log included."""
+    with closing(sqlite3.connect(folder / "relay.db")) as db:
+        assert db.execute("pragma page_size").fetchone() == (PAGE_BYTES,)
+        (pages,) = db.execute("pragma page_count").fetchone()
+    return int(pages)
 
 
 def _envelope_bytes(path: Path) -> int:
