@@ -17,10 +17,11 @@ from tests.vectors.logs import change_name
 from tests.vectors.samples import ALICE, BOB, CHALLENGE, INCARNATION, ROOM
 
 from .conversations import CONVERSATIONS, OTHER_ROOM
+from .doors import CONNECT, DOORS, FRAME, LEAVE, MAKE, OPEN, PROVE, RECORD, WAIT
 from .targets import LOG, NUMBER, TARGETS, VOLUMES
 
 FOLDER = Path(__file__).parent / "corpus"
-ALL = TARGETS | CONVERSATIONS
+ALL = TARGETS | CONVERSATIONS | DOORS
 
 
 def load(target: str) -> dict[str, bytes]:
@@ -88,6 +89,8 @@ def seeds(target: str) -> dict[str, bytes]:
             }
         case "session":
             return {"whole": _session(), "refused": _said(frames.Error(1, 0, "no"))}
+        case "doors":
+            return {f"mode-{mode}": _doors(mode) for mode in (0, 1, 2, 4, 5, 6)}
         case _:
             return {"whole": _hub()}
 
@@ -133,12 +136,14 @@ def _session() -> bytes:
     """Return a conversation in which the relay says everything that it may."""
     said = [
         frames.Hello(1, 1, INCARNATION, CHALLENGE),
-        frames.Opened([4, 5], [frames.RoomState(1, 0, 2, 0)]),
+        frames.Opened([4, 5], [frames.RoomState(1, 0, 2, 0), frames.RoomState(0, 0, 0, 0, True)]),
         frames.Ping(1),
+        frames.Access(4, True),
         frames.Deliver(5, 0, [b"an envelope", b"another"]),
         frames.Live(5, 2, bytes(8)),
         frames.Ack(4, 1, [frames.AckItem(0, 1)]),
         frames.Ack(4, 2, [frames.AckItem(1, 1)]),
+        frames.Access(5, False),
         frames.Cursors(4, [frames.DeviceCursor(BOB.public[:8], 1)]),
         frames.Chains(4, [frames.ChainHead(ALICE.public[:8], 1)], True),
         frames.Chains(4, [frames.ChainHead(BOB.public[:8], 1)], False),
@@ -182,5 +187,36 @@ def _hub() -> bytes:
             said(1, frames.Ping(1)),
             does(1, leave),
             said(0, frames.Bye()),
+        )
+    )
+
+
+def _doors(mode: int) -> bytes:
+    """Return a conversation at a closed room's door: in, out, and all that should not be there."""
+
+    def does(conn: int, act: int, said: bytes | None = None) -> bytes:
+        kind = bytes((conn | act << 2,))
+        return kind if said is None else kind + len(said).to_bytes(2) + said
+
+    def makes(conn: int, *things: tuple[int, int, int]) -> bytes:
+        return does(conn, MAKE, b"".join(map(bytes, things)))
+
+    every_kind = [(kind, 1, 5) for kind in range(19)]
+    return bytes((mode,)) + b"".join(
+        (
+            *(does(conn, act) for conn in range(4) for act in (CONNECT, PROVE, OPEN)),
+            makes(2, (0, 0, 0)),
+            makes(0, (17, 0, 1), (0, 2, 0)),
+            does(3, FRAME, frames.encode(frames.Ping(1))),
+            makes(3, (12, 0, 6), (0, 0, 0), (2, 0, 0), (0, 0, 0)),
+            makes(1, (0, 2, 0), (7, 0, 0), (16, 1, 0)),
+            makes(0, (4, 1, 0), (0, 0, 0)),
+            makes(1, *every_kind),
+            makes(2, *every_kind),
+            *(does(0, RECORD, bytes((kind,)) + b"\x90") for kind in (9, 15)),
+            makes(0, (12, 0, 0), (12, 0, 3), (13, 0, 0), (14, 9, 0)),
+            does(1, LEAVE),
+            does(0, WAIT),
+            does(2, FRAME, b"junk"),
         )
     )

@@ -2,30 +2,38 @@
 
 Whatever happens, nobody is shown a room that the log does not let them read: each connection gets
 the log without a hole from where the door opened up to at most the record that closed it. When all
-is quiet, whoever may read has all of it, and whoever may not stands before a closed door.
+is quiet, whoever may read has all of it, and whoever may not stands before a closed door. Whatever
+is pushed, signed badly, on old heads or by somebody who was removed, the log holds nothing but what
+members may write and change. The same where tokens say who comes in.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from syncchat_relay import Admit, Config
+from syncchat_relay.effects import Grant
 
 from syncchat.trust.membership import fold_group
 from syncchat.trust.records import Record, decode_record, is_record
-from syncchat.wire.codes import ItemStatus
-from syncchat.wire.frames import Access, Ack, AnyFrame, Deliver, Error, Live, Opened
+from syncchat.wire.codes import ErrorCode, ItemStatus
+from syncchat.wire.frames import Access, Ack, AnyFrame, Deliver, Error, Hello, Live, Opened, Renew
 from tests.contracts.chains import Writer
 from tests.support.groups import Person, Team, pin
+from tests.support.lawful import assert_lawful
+from tests.support.mischief import Mischief
 from tests.support.ports import START_MS
-from tests.unit.relay.world import Link, World
+from tests.unit.relay.world import Link, World, answer
 
 CONFIG = Config(
     admission=Admit.ROOMS, unsent_bytes_max=3_000, unsent_bytes_low=1_000, deliver_bytes_max=2_000
 )
+TOKENS = replace(CONFIG, admission=Admit.TOKEN)
+GRANT_MS = 600_000
 PEOPLE = [Person(seed) for seed in range(1, 5)]
 OWNER = PEOPLE[0]
 
@@ -38,6 +46,8 @@ class Visitor:
     person: Person
     position: int = -1
     """Up to where it has the log; -1 before a closed door."""
+    keys: tuple[bytes, ...] = ()
+    """What it has proved, its device's key first."""
     alias: int = 0
     pushed: dict[int, list[bytes]] = field(default_factory=dict)
     taken: int = 0
@@ -48,11 +58,15 @@ class Visitor:
 
 
 class AccessMachine(RuleBasedStateMachine):
+    config: ClassVar[Config] = CONFIG
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(CONFIG)
+        self.world = World(self.config)
         self.team = Team(OWNER)
         self.invite = self.team.invite()
+        self.mischief = Mischief(self.team, PEOPLE, [self.invite])
+        self.checked = 0
         self.visitors: list[Visitor] = []
 
     @initialize(is_there=st.booleans())
@@ -103,6 +117,13 @@ class AccessMachine(RuleBasedStateMachine):
             made.append(team.rotate(by=visitor.person))
         self.push_from(visitor, [record.raw for record in made])
 
+    @rule(data=st.data(), what=st.integers(0, 18), a=st.integers(0, 255), b=st.integers(0, 255))
+    def push_what_should_not_be(self, data: st.DataObject, what: int, a: int, b: int) -> None:
+        visitor = self.any(data)
+        made = self.mischief.make(self.stored(), visitor.person, what, a, b)
+        if made:
+            self.push_from(visitor, made)
+
     @rule(data=st.data())
     def make_the_room(self, data: st.DataObject) -> None:
         self.push_from(self.any(data), self.team.raws)
@@ -140,16 +161,22 @@ class AccessMachine(RuleBasedStateMachine):
             visitor.taken = len(frames)
         self.visitors = [found for found in self.visitors if found.link.closed is None]
 
+    @invariant()
+    def the_log_holds_nothing_else(self) -> None:
+        stored = self.stored()
+        if len(stored) > self.checked:
+            assert_lawful(self.team.id, stored)
+            self.checked = len(stored)
+
     def teardown(self) -> None:
         for visitor in self.visitors:
             visitor.link.reads = True
             self.world.drain(visitor.link)
         self.world.settle()
         self.every_frame_is_lawful()
+        self.the_log_holds_nothing_else()
         for visitor in self.visitors:
-            subscription = self.subscription(visitor)
-            keys = subscription.keys
-            standing = self.world.log.standing(self.team.id, keys, now_ms=START_MS)
+            standing = self.world.log.standing(self.team.id, visitor.keys, now_ms=START_MS)
             assert visitor.position == (len(self.stored()) if standing else -1)
             assert not visitor.pushed, "every push was answered"
 
@@ -193,7 +220,7 @@ class AccessMachine(RuleBasedStateMachine):
             return False
         group = fold_group(records)
         opened = group.invites.get(self.invite.public)
-        is_guest = self.invite.public in self.subscription(visitor).keys
+        is_guest = self.invite.public in visitor.keys
         is_open = opened is not None and not opened.refusal(START_MS)
         return group.may_read(visitor.person.device.public) or (is_guest and is_open)
 
@@ -211,15 +238,15 @@ class AccessMachine(RuleBasedStateMachine):
         ]
         return bool(closed) and end <= closed[-1]
 
-    def subscription(self, visitor: Visitor):  # type: ignore[no-untyped-def]
-        connection = self.world.hub._connections[visitor.link.conn]
-        return connection.subscriptions[visitor.alias]
-
     def come(self, person: Person, *, is_guest: bool = False) -> None:
-        link = self.world.enter(person.device)
-        visitor = Visitor(link, person)
+        link = self.enter(person)
+        keys = (person.device.public, self.invite.public)[: 1 + is_guest]
+        visitor = Visitor(link, person, keys=keys)
         self.visitors.append(visitor)
         self.world.open(link, self.team.id, proved=self.invite if is_guest else None)
+
+    def enter(self, person: Person) -> Link:
+        return self.world.enter(person.device)
 
     def present(self) -> Team:
         """Return the room as the log has it, or as it will be made."""
@@ -245,7 +272,35 @@ class AccessMachine(RuleBasedStateMachine):
         return self.world.log.read(self.team.id, 0, envelopes_max=10**6, bytes_max=10**9)
 
 
+class TokenMachine(AccessMachine):
+    """The same where an app vouches for devices, for a time, and may change its mind."""
+
+    config = TOKENS
+
+    def enter(self, person: Person) -> Link:
+        link = self.world.connect()
+        self.world.send(link, answer(link.last(Hello), person.device, token="a token"))
+        self.world.vouch(Grant(f"person {person.seed}", 0, True), left_ms=GRANT_MS)
+        return link
+
+    @rule(data=st.data(), subject=st.none() | st.sampled_from(PEOPLE), has_failed=st.booleans())
+    @precondition(lambda self: len(self.visitors) > 3)
+    def renew(self, data: st.DataObject, subject: Person | None, has_failed: bool) -> None:
+        """Renew a token, at times with one that is bad, another's, or that nobody can check."""
+        visitor = self.any(data)
+        self.world.send(visitor.link, Renew("another token"))
+        grant = None if subject is None else Grant(f"person {subject.seed}", 0, True)
+        self.world.vouch(grant, left_ms=GRANT_MS, has_failed=has_failed)
+        if subject is not visitor.person or has_failed:
+            visitor.link.reads = True
+            self.world.drain(visitor.link)
+            code = ErrorCode.INTERNAL if has_failed else ErrorCode.BAD_TOKEN
+            assert visitor.link.closed and visitor.link.last(Error).code == code
+
+
 TestAccess = AccessMachine.TestCase
+TestTokens = TokenMachine.TestCase
 TestAccess.settings = settings(
     max_examples=max(150, settings().max_examples), stateful_step_count=30
 )
+TestTokens.settings = settings(stateful_step_count=30)

@@ -25,7 +25,9 @@ FRAMES = st.one_of(
     st.builds(
         frames.Opened,
         st.lists(SMALL, max_size=3),
-        st.lists(st.builds(frames.RoomState, SMALL, SMALL, SMALL, SMALL), max_size=3),
+        st.lists(
+            st.builds(frames.RoomState, SMALL, SMALL, SMALL, SMALL, st.booleans()), max_size=3
+        ),
     ),
     st.builds(frames.Deliver, SMALL, SMALL, st.lists(st.binary(max_size=3), min_size=1)),
     st.builds(frames.Live, SMALL, SMALL),
@@ -50,6 +52,7 @@ FRAMES = st.one_of(
     st.builds(frames.Pong, SMALL),
     st.builds(frames.Error, st.integers(0, 20), SMALL, st.text(max_size=3)),
     st.builds(frames.Applied, SMALL, SMALL),
+    st.builds(frames.Access, SMALL, st.booleans()),
     st.just(frames.Bye()),
 ).map(frames.encode)
 HELLO = frames.encode(frames.Hello(VERSION, VERSION, b"i" * 8, b"n" * 32))
