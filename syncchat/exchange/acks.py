@@ -9,20 +9,22 @@ relay repeats it on the next connection: the first one may have been damaged on 
 from __future__ import annotations
 
 from ..ids import DeviceId, device_text
-from ..storage import chains, history, lease, rooms
+from ..storage import chains, history, lease, members, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.members import Owners
 from ..trust.chain import next_fingerprint
 from ..trust.keys import DeviceKeys
+from ..trust.membership import fold_group
 from ..trust.records import Record, decode_record, is_record
 from ..wire.codes import ItemStatus
 from ..wire.envelope import decode_envelope
 from .progress import Progress
 from .receiving import Receiver
 
-FULL_PAUSE_MS = 1_000
-"""How long a room's pushes rest after the relay said that it is full."""
+PAUSE_MS = 1_000
+"""How long a room's pushes rest after the relay said that it is full, or lacks what lets this
+device write."""
 
 
 class Acks:
@@ -163,17 +165,29 @@ class Acks:
                 progress.pushed = min(progress.pushed, seq)
             case ItemStatus.FULL:
                 progress.pushed = min(progress.pushed, chain_seq - 1)
-                progress.resume_at_ms = now_ms + FULL_PAUSE_MS
+                progress.resume_at_ms = now_ms + PAUSE_MS
             case ItemStatus.CONFLICT:
                 return (
                     "another copy of this database has written in this room; use only one copy, "
                     "and start the other with a new database"
                 )
+            case ItemStatus.FORBIDDEN if not self._may_write_there(progress.row):
+                progress.pushed = min(progress.pushed, chain_seq - 1)
+                progress.resume_at_ms = now_ms + PAUSE_MS
             case ItemStatus.FORBIDDEN:
                 return "the relay does not let this device write here"
             case _:
                 return "the relay found the envelope invalid"
         return ""
+
+    def _may_write_there(self, room: int) -> bool:
+        """Tell whether this device may write by what the relay is known to have of the room's log.
+
+        A relay that lost this member's entry refuses what they write until it has it back.
+        """
+        raws = members.records_at_relay(self._db, room)
+        group = fold_group(decode_record(raw) for raw in raws) if raws else None
+        return group is not None and group.may_write(self._keys.public)
 
     def _refused(
         self,

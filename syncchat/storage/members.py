@@ -79,6 +79,14 @@ def unsent_records(db: Database, room: int) -> list[bytes]:
     return [bytes(raw) for (raw,) in rows]
 
 
+def records_at_relay(db: Database, room: int) -> list[bytes]:
+    """Return the records that the relay is known to have, in the order in which they came."""
+    rows = db.rows(
+        "select raw from record where room = ? and relay_seq is not null order by id", (room,)
+    )
+    return [bytes(raw) for (raw,) in rows]
+
+
 def is_uploaded(db: Database, room: int) -> bool:
     """Tell whether the relay was ever known to have the room's log."""
     return db.row("select 1 from record where room = ? and relay_seq >= 0", (room,)) is not None

@@ -160,3 +160,33 @@ def test_member_of_a_relay_that_was_set_back_waits_for_one_of_that_time() -> Non
         for peer in (alice, bob, carol):
             assert peer.room.standing == "member"
             assert _texts(peer) == ["before", "after"]
+
+
+def test_newcomer_whose_entry_a_refilled_relay_lacks_is_not_parked() -> None:
+    """They had pushed what they wrote twice before the relay had their entry back: the second
+    refusal looked like the last word, and what they wrote stayed with them until a retry."""
+    with World(seed=7, peers=2) as world:
+        alice, bob = world.peers
+        link = alice.do(lambda: alice.room.invite(uses=0))
+        world.run(seconds=3)
+        alice.go_offline()
+        carol = _newcomer(world, "carol", link)
+        dave = _newcomer(world, "dave", link)
+        bob.go_offline()
+        carol.go_offline()
+        dave.go_offline()
+        world.relay.wipe()
+        world.relay.start()
+        alice.go_online()
+        world.run(seconds=3)
+        dave.go_online()
+        for number in range(40):
+            world.write(dave, f"during{number}")
+            world.run(seconds=0.1)
+        assert not any(item.reason for item in dave.room.outbox())
+        bob.go_online()
+        carol.go_online()
+        world.run(seconds=20)
+        for peer in (alice, bob, carol, dave):
+            assert _texts(peer) == [f"during{number}" for number in range(40)]
+            assert peer.peer.check() == []
