@@ -7,13 +7,14 @@ from ..ids import (
     room_text,
 )
 from .outgoing import RoomOutbox
+from .places import RoomPlaces
 from .presence import RoomPresence
 from .reading import RoomReading
 from .roster import RoomRoster
 from .writing import RoomWriting
 
 
-class Room(RoomWriting, RoomReading, RoomOutbox, RoomPresence, RoomRoster):
+class Room(RoomPlaces, RoomWriting, RoomReading, RoomOutbox, RoomPresence, RoomRoster):
     """Is a handle on one room; it caches nothing. A peer's methods make it."""
 
     __slots__ = ()

@@ -205,3 +205,16 @@ def test_the_shell_completes_titles_of_rooms(tmp_path: Path) -> None:
         check=True,
     )
     assert completed.stdout == "plain,Team\n"
+
+
+def test_place_is_written_and_shown(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    syncchat("init", "--name", "Ann", "--skip-recovery", "--db", db)
+    syncchat("create", "Here", "--db", db)
+    syncchat("location", "Here", "-33.8568", "151.2153", "--accuracy", "20", "--db", db)
+    syncchat(
+        "send", "Here", "--kind", "location", "--metadata", '{"latitude": "x"}', "?", "--db", db
+    )
+    said = syncchat("history", "Here", "--db", db)
+    assert "[location] -33.85680, 151.21530 ±20 m" in said and "[location] ?" in said
+    syncchat("location", "Here", "91", "0", "--db", db, code=2)

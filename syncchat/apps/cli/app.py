@@ -30,6 +30,7 @@ _COMMANDS = {
     "Chat": {
         "chat": (f"{_HERE}.chat.command:chat", "Chat in a room, line by line."),
         "send": (f"{_HERE}.messages:send", "Write a message; works offline."),
+        "location": (f"{_HERE}.places:location", "Write where something is."),
         "history": (f"{_HERE}.messages:history", "Print messages of a room."),
         "tail": (f"{_HERE}.tail:tail", "Print the last messages, and new ones as they come."),
     },

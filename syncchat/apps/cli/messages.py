@@ -66,7 +66,7 @@ def send(
       syncchat send Team the build is green
       make 2>&1 | tail | syncchat send Team -
       syncchat send Team --wait 10 "going down for maintenance"
-      syncchat send Team --kind location --metadata '{"lat": 48.2, "lon": 16.4}'
+      syncchat send Team --metadata '{"build": 7}' "the build is green"
 
     The message is safe in your database when this returns, whether or not the relay is there; it
     goes out with the next 'sync', 'chat', 'tail' or 'send --wait'.
@@ -240,5 +240,5 @@ def _json_object(text: str | None) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as exc:
         raise ValidationError(f"--metadata is not JSON: {exc}") from exc
     if not isinstance(fields, dict):
-        raise ValidationError('--metadata must be a JSON object, such as {"lat": 48.2}')
+        raise ValidationError('--metadata must be a JSON object, such as {"build": 7}')
     return fields

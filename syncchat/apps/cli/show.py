@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ...core.message import Message, Status
 from ...core.safe import safe_line, safe_name, safe_text
@@ -85,6 +85,8 @@ def body(message: Message, *, is_drawn: bool = False) -> str:
     if message.deleted:
         return "(deleted)"
     text = draw(message.markup) if is_drawn else safe_text(message.text)
+    if message.kind == "location" and (place := _place(message.metadata)):
+        return f"{place}  {text}" if text else place
     if message.kind != "text":
         kind = safe_line(message.kind, chars_max=32)
         names = ", ".join(_file_name(each) for each in message.attachments)
@@ -150,6 +152,18 @@ def _moment(ms: int) -> datetime:
         return datetime.fromtimestamp(ms / 1000)
     except (OverflowError, OSError, ValueError):
         return datetime.max  # a clock that claims a year after 9999
+
+
+def _place(metadata: dict[str, Any] | None) -> str:
+    """Return a place in words, empty for what is none: others may write anything."""
+    found = [(metadata or {}).get(name) for name in ("latitude", "longitude", "accuracy")]
+    latitude, longitude, accuracy = (
+        float(each) if isinstance(each, int | float) and abs(each) < 1e9 else None for each in found
+    )
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        return ""
+    within = "" if accuracy is None else f" ±{accuracy:.0f} m"
+    return f"[location] {latitude:.5f}, {longitude:.5f}{within}"
 
 
 def _file_name(attachment: dict[str, object]) -> str:

@@ -77,7 +77,7 @@ def test_walk_finds_the_commands() -> None:
     below += [f"recovery {name}" for name in ("show", "confirm", "restore")]
     below += [f"verify {name}" for name in ("show", "yes", "forget", "list", "warnings")]
     people = ["invites", "revoke-invite", "requests", "approve", "members", "remove", "role"]
-    people += ["leave", "hide", "rotate", "who", "status"]
+    people += ["leave", "hide", "rotate", "who", "status", "location"]
     assert {*wanted, *people, *below} == set(COMMANDS)
 
 
