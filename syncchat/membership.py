@@ -10,7 +10,7 @@ from .errors import NotAllowedError, NotFoundError, ValidationError
 from .exchange.duties import Duties
 from .exchange.groups import Groups
 from .exchange.intents import AnyIntent, decode_intent, encode_intent
-from .exchange.roster import take_records
+from .exchange.roster import apply_group, take_records
 from .ids import DeviceId, MemberId, RoomId, room_text
 from .ports import Clock, Random
 from .storage import chains, identity, members, rooms
@@ -204,7 +204,7 @@ class Membership:
 
     def may_write(self, row: RoomRow) -> str:
         """Return why nothing may be written in a room, empty where it may."""
-        if row.standing in (Standing.JOINING, Standing.ASKING, Standing.RECOVERING):
+        if row.standing.is_coming or row.standing is Standing.RECOVERING:
             return ""  # what is written waits until this peer is in
         if row.standing not in (Standing.MEMBER, Standing.RETURNING):
             return why_no_member(self._db, row)
@@ -291,9 +291,21 @@ class Membership:
             raise NotFoundError(f"no request {request[:40]!r} in this room")
         return found[0]
 
+    def look_again(self, room: int) -> None:
+        """Let a room's log take effect on what has changed here; inside a transaction."""
+        row = rooms.load_room(self._db, room)
+        group = self.group(room)
+        apply_group(self._db, row, group, keys=self._keys)
+        self._follow(rooms.load_room(self._db, room), group)
+
     def _take(self, row: RoomRow, record: Record) -> None:
         group = take_records(self._db, self._groups, row, [(record, None)], keys=self._keys)
-        if group is None or not chains.all_chains(self._db, row.id):
+        if group is not None:
+            self._follow(row, group)
+
+    def _follow(self, row: RoomRow, group: Group) -> None:
+        """Read on, or end, the chains of a room whose log has changed."""
+        if not chains.all_chains(self._db, row.id):
             return
         # Loaded only here: who makes a room and writes in it needs no CRDT library.
         from .exchange.batch import follow_group
@@ -325,6 +337,8 @@ def why_no_member(db: Database, row: RoomRow) -> str:
             )
         case Standing.ASKING:
             return "you are not a member of this room yet; it waits for approval by an admin"
+        case Standing.COMPARING:
+            return "this device is not linked yet; compare the emoji with the other one first"
         case Standing.RECOVERING:
             return "this device is not in this room yet; it comes with the next sync"
         case _:

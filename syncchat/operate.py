@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AbstractAsyncContextManager
-
-from .errors import (
-    ConnectFailed,
-    DecodeError,
-    NotAllowedError,
-    NotFoundError,
-    RelayRefused,
-    ValidationError,
-)
+from .calls import call
+from .errors import DecodeError, NotAllowedError, NotFoundError, ValidationError
 from .ids import DeviceId, device_bytes
 from .storage import operators
 from .storage.database import Database
-from .sync.greeting import auth_for
-from .transport.base import Connect, Transport, host_of
-from .transport.tokens import TokenSource, fetch_token
+from .transport.base import Connect
+from .transport.tokens import TokenSource
 from .trust.keys import DeviceKeys
 from .wire import frames
 from .wire.operator_link import decode_operator_link
-
-ANSWER_SECONDS_MAX = 15.0
-"""How long a relay may take to do what it is told."""
-
-WORDS_CHARS_MAX = 200
-"""Of a relay's own words, which end on somebody's terminal."""
 
 
 class Operator:
@@ -92,40 +76,12 @@ class Operator:
 
         A relay does one thing of a connection after the other, so the Pong comes after the deed.
         """
-        host = host_of(relay)
-        token = await fetch_token(self._token, relay, self._keys.public)
-        try:
-            async with (
-                asyncio.timeout(ANSWER_SECONDS_MAX),
-                self._connected(relay) as transport,
-            ):
-                hello = frames.decode(await transport.receive())
-                if not isinstance(hello, frames.Hello):
-                    _refuse(hello)
-                    raise ConnectFailed(f"{relay} does not greet as a relay does")
-                auth = auth_for(hello, self._keys, host=host, token=token, operator_secret=secret)
-                for each in (auth, *([frame] if frame else []), frames.Ping(1)):
-                    await transport.send(frames.encode(each))
-                while True:
-                    answer = frames.decode(await transport.receive())
-                    _refuse(answer)
-                    if isinstance(answer, frames.Pong):
-                        return
-        except TimeoutError as exc:
-            raise ConnectFailed(f"{relay} does not answer") from exc
-        except DecodeError as exc:
-            raise ConnectFailed(f"{relay} does not speak as a relay does") from exc
-
-    def _connected(self, relay: str) -> AbstractAsyncContextManager[Transport]:
-        if self._connect is not None:
-            return self._connect(relay)
-        from .transport.websocket import connect_websocket
-
-        return connect_websocket(relay)
-
-
-def _refuse(answer: frames.AnyFrame | None) -> None:
-    """Raise what the relay refuses with, if it does."""
-    if isinstance(answer, frames.Error):
-        words = "".join(c if c.isprintable() else "?" for c in answer.text[:WORDS_CHARS_MAX])
-        raise RelayRefused(answer.code, words, retry_after_ms=answer.retry_after_ms)
+        await call(
+            relay,
+            [*([frame] if frame else []), frames.Ping(1)],
+            until=frames.Pong,
+            keys=self._keys,
+            connect=self._connect,
+            token=self._token,
+            operator_secret=secret,
+        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from syncchat.trust.records import is_record
-from syncchat.wire.frames import AnyFrame, Open, Push, Renew
+from syncchat.wire.frames import AnyFrame, Find, Open, Push, Renew
 
 from .config import Config
 from .log import Standing
@@ -17,6 +17,9 @@ RENEW_COST = 100
 
 OCTETS_PER_UNIT = 512
 """Bytes of a record that take about as long to verify and fold as a small frame."""
+
+FIND_COST = 1_000
+"""Who looks for invites may be guessing: one connection has eight, then two a second."""
 
 CLOSED_COST = 50
 """For a room that somebody may not enter: the relay may have to fold its whole log to know."""
@@ -85,6 +88,8 @@ def cost_of(frame: AnyFrame | None) -> int:
             return 1 + len(frame.rooms) // 4 + proofs
         case Renew():
             return RENEW_COST
+        case Find():
+            return FIND_COST
         case _:
             return 1
 
@@ -233,6 +238,14 @@ class PendingRead:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PendingFind:
+    """Is a look for the room of an invite."""
+
+    connection: Connection
+    invite: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PendingCheck:
     """Is a look at a room's head, and at who may read it, after a flush that may change them."""
 
@@ -240,4 +253,4 @@ class PendingCheck:
     subscriptions: tuple[Subscription, ...]
 
 
-Pending = PendingPush | PendingOpen | PendingRead | PendingCheck
+Pending = PendingPush | PendingOpen | PendingRead | PendingFind | PendingCheck

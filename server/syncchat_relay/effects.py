@@ -134,13 +134,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class FindRoom:
+    """Find the personal room in which an invite waits for a device."""
+
+    ticket: int
+    invite: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SaveCursors:
     """Keep device cursors; it has no answer, and may fail, for peers repeat them."""
 
     entries: tuple[CursorEntry, ...]
 
 
-LogWork = Lookup | Check | Read | ReadChains | ReadCursors | SaveCursors
+LogWork = Lookup | Check | Read | ReadChains | ReadCursors | FindRoom | SaveCursors
 Effect = Send | Close | Pause | Vouch | KeepRevocation | Append | LogWork
 
 
@@ -229,13 +237,21 @@ class DevicesRead:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomFound:
+    """Answers FindRoom; ``room`` is empty for none."""
+
+    ticket: int
+    room: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Answers any of them when the log could not; an append's outcome is then unknown."""
 
     ticket: int
 
 
-LogAnswer = Appended | LookedUp | Checked | WasRead | DevicesRead | Failed
+LogAnswer = Appended | LookedUp | Checked | WasRead | DevicesRead | RoomFound | Failed
 
 
 def perform(log: Log, work: LogWork, *, now_ms: int) -> LogAnswer | None:
@@ -264,6 +280,8 @@ def perform(log: Log, work: LogWork, *, now_ms: int) -> LogAnswer | None:
             standing = log.standing(work.room, work.keys, now_ms=now_ms)
             is_member = standing is Standing.MEMBER
             return DevicesRead(work.ticket, log.cursors(work.room) if is_member else [])
+        case FindRoom():
+            return RoomFound(work.ticket, log.find(work.invite, now_ms=now_ms))
         case SaveCursors():
             log.set_cursors(work.entries)
             return None

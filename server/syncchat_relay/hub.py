@@ -18,6 +18,8 @@ Everything has a bound, and each says what happens beyond it:
 - Unsent bytes: a slow receiver leaves live delivery, keeps its position, and reads from the log
   when it has caught its breath. Answers to asks wait likewise, each ask once.
 - Closed rooms and forbidden pushes: each costs as much rate as folding a long log may take.
+- Finds: one costs as much rate as a thousand frames, and all that miss have a rate together;
+  beyond that Find is answered BUSY.
 - Rooms: an Open that would go over the limit is refused with TOO_MANY_ROOMS and changes nothing.
 - Connections: one too many is told BUSY and closed. A frame that is malformed or out of place is
   told BAD_FRAME and closed. Silence and an unfinished handshake are closed.
@@ -39,6 +41,8 @@ from syncchat.wire.frames import (
     AskCursors,
     Bye,
     Error,
+    Find,
+    Found,
     Hello,
     Open,
     Opened,
@@ -68,10 +72,12 @@ from .config import Config
 from .connection import (
     CLOSED_COST,
     Ask,
+    Bucket,
     Connection,
     Pace,
     Pending,
     PendingCheck,
+    PendingFind,
     PendingOpen,
     PendingPush,
     PendingRead,
@@ -85,11 +91,13 @@ from .effects import (
     Checked,
     DevicesRead,
     Effect,
+    FindRoom,
     LogAnswer,
     LookedUp,
     Lookup,
     Pause,
     RoomFacts,
+    RoomFound,
     Vouched,
     WasRead,
 )
@@ -102,6 +110,10 @@ NONCE_BYTES = 32
 RETRY_MS = 1_000
 """When to come back after the relay failed or stopped."""
 
+MISSES_PER_SECOND, MISSES_BURST = 20, 200
+"""Invites that all connections together may look for in vain: who types a code wrong does so once,
+and who tries codes does not get far with 18,000 of them in a code's life, of 2^55."""
+
 
 class Hub(Books):
     """Serves every connection of one relay."""
@@ -112,6 +124,7 @@ class Hub(Books):
         super().__init__(config)
         self._incarnation = incarnation
         self._random = random
+        self._misses = Bucket.full(MISSES_PER_SECOND, MISSES_BURST, 0)
         self._admission = Admission(
             config, incarnation=incarnation, operator_secret=operator_secret
         )
@@ -225,6 +238,10 @@ class Hub(Books):
                     self._opened(pending, answer.facts)
                 case Checked(), PendingCheck():
                     self._checked(pending, answer)
+                case RoomFound(), PendingFind():
+                    self._misses.owe(0 if answer.room else 1)
+                    told = Found(pending.invite, answer.room)
+                    self._send(pending.connection, encode(told))
                 case WasRead(), PendingRead():
                     self._was_read(pending, answer)
                 case DevicesRead(), PendingRead():
@@ -271,6 +288,8 @@ class Hub(Books):
                 self._out += self._admission.renew(connection, frame)
             case Revoke():
                 self._out += self._admission.revoke(connection, frame)
+            case Find():
+                self._take_find(connection, frame, now_ms)
             case _:
                 raise Refused(
                     ErrorCode.BAD_FRAME, f"a peer sends no {type(frame).__name__} at this point"
@@ -315,6 +334,14 @@ class Hub(Books):
                 ),
             )
         )
+
+    def _take_find(self, connection: Connection, frame: Find, now_ms: int) -> None:
+        wait_ms = self._misses.take(0, now_ms)
+        if wait_ms:
+            self._error(connection, ErrorCode.BUSY, "too many guess at codes", wait_ms)
+            return
+        pending = PendingFind(connection, frame.invite)
+        self._out.append(FindRoom(self._ticket(pending), frame.invite))
 
     def _ask(self, connection: Connection, ask: Ask, alias: int) -> None:
         if not self._subscription(connection, alias).standing:
@@ -429,7 +456,7 @@ class Hub(Books):
                 if pending.room in self._rooms:
                     self._check(self._rooms[pending.room])
                 connection = pending.connection
-            case PendingOpen():
+            case PendingOpen() | PendingFind():
                 connection = pending.connection
             case PendingRead():
                 connection = pending.subscription.connection

@@ -32,6 +32,7 @@ from .effects import (
     Check,
     Close,
     Effect,
+    FindRoom,
     KeepRevocation,
     LogAnswer,
     Lookup,
@@ -312,6 +313,7 @@ class _Server:
                     | Read()
                     | ReadChains()
                     | ReadCursors()
+                    | FindRoom()
                     | SaveCursors()
                 ):
                     self._worker.add(effect)

@@ -14,7 +14,7 @@ from ..ids import device_text
 from ..ports import Clock, Random
 from ..storage import chains, identity, members, rooms
 from ..storage.database import Database
-from ..storage.rooms import RoomRow, Standing
+from ..storage.rooms import RoomRow
 from ..trust.boxes import SECRET_BYTES, seal_box
 from ..trust.changes import (
     LOST_MAX,
@@ -41,9 +41,11 @@ from ..trust.changes import (
     join_text,
     kind_of,
 )
-from ..trust.epochs import commitment, next_epoch
+from ..trust.epochs import commitment as key_commitment
+from ..trust.epochs import next_epoch
 from ..trust.group import Group
 from ..trust.keys import DeviceKeys
+from ..trust.linking import NONCE_BYTES, answer_nonce, commitment
 from ..trust.membership import fold_group
 from ..trust.person import (
     DeviceRequest,
@@ -57,6 +59,7 @@ from ..trust.person import (
 from ..trust.records import Record, RecordHash, decode_record, make_record
 from .intents import (
     Admit,
+    Answer,
     ChangeHistory,
     ChangeKey,
     ChangeRole,
@@ -66,6 +69,7 @@ from .intents import (
     OpenInvite,
     RemovePeople,
     decode_intent,
+    encode_intent,
     is_done,
 )
 from .roster import invite_keys, root_keys
@@ -93,7 +97,7 @@ class Duties:
 
     def is_any(self, room: RoomRow, group: Group) -> bool:
         """Tell whether ``next`` may have something to do; cheap, and asked after every frame."""
-        if room.standing in (Standing.JOINING, Standing.ASKING):
+        if room.standing.is_coming:
             return True
         who = identity.load_identity(self._db)
         mine = None if who is None else group.members.get(user_of(who.root))
@@ -121,7 +125,7 @@ class Duties:
         who = identity.load_identity(self._db)
         assert who is not None
         me = user_of(who.root)
-        if room.standing in (Standing.JOINING, Standing.ASKING):
+        if room.standing.is_coming:
             return self._come_in(room, group, who.root)
         if me not in group.members:
             return None
@@ -138,12 +142,10 @@ class Duties:
             return Duty((*lost, self._record(room, group, Merge())))
         if news:
             return Duty((self._record(room, group, self._bring_devices(room, group, person)),))
+        self._note_devices(room, group)
         duty = self._next_intent(room, group, me)
         if duty is not None:
             return duty
-        answer = self._answer_devices(group)
-        if answer is not None:
-            return Duty((self._record(room, group, answer),))
         role = group.members[me].role
         is_due = group.is_rotation_due or bool(self._lost(room, group))
         if not may_rotate or role is Role.READER:
@@ -172,6 +174,9 @@ class Duties:
                 return self._invite(room, group, intent)
             case CloseInvite(public):
                 return RevokeInvite(public)
+            case Answer(request, invite):
+                nonce = answer_nonce(self._keys, room=room.room_id, invite=invite)
+                return Challenge(request, nonce)
             case Admit(request, role):
                 return self._admit(room, group, request, role)
             case RemovePeople(users):
@@ -241,12 +246,26 @@ class Duties:
         identity.add_person_records(self._db, [record])
         return identity.own_person(self._db, root)
 
-    def _answer_devices(self, group: Group) -> Challenge | None:
-        """Return the nonce for a device that asks to be linked, if one has none yet."""
-        for request in group.requests:
-            if group.is_personal and request not in group.challenges:
-                return Challenge(request, self._random.bytes(16))
-        return None
+    def _note_devices(self, room: RoomRow, group: Group) -> None:
+        """Decide to answer the first device that asks by each link or code of this one.
+
+        An invite has committed to one nonce, and whoever asks after it was said could choose the
+        emoji. So the decision is kept before the nonce leaves this device, and stands.
+        """
+        if not group.is_personal:
+            return
+        for hash_, (request, _) in group.requests.items():
+            opened = group.invites.get(request.invite)
+            if opened is None or opened.by != self._keys.public or not opened.invite.commitment:
+                continue
+            nonce = answer_nonce(self._keys, room=room.room_id, invite=request.invite)
+            if nonce in group.challenges.values():
+                continue
+            kept = (decode_intent(i.raw) for i in members.intents(self._db, room.id))
+            if any(isinstance(it, Answer) and it.invite == request.invite for it in kept):
+                continue
+            wanted = encode_intent(Answer(hash_, request.invite))
+            members.add_intent(self._db, room.id, wanted, now_ms=self._clock.now_ms())
 
     def _next_intent(self, room: RoomRow, group: Group, me: bytes) -> Duty | None:
         for intent in members.intents(self._db, room.id, is_open=True):
@@ -278,11 +297,14 @@ class Duties:
         if found.invite.needs_approval:
             if any(who.id == person.id for _, who in group.requests.values()):
                 return None
-            consent = b""
+            change: Change = Request(invite.public, proof, raws)
             if group.is_personal:
+                if self._keys.public[:8] in group.owners:
+                    return None  # it is linked, and waits for its own side to have compared
                 owner = group.members[group.owner].person.id
                 consent = self._keys.sign(consent_text(owner, self._keys.box_public))
-            change: Change = Request(invite.public, proof, raws, consent)
+                said, nonce = found.invite.commitment, self._random.bytes(NONCE_BYTES)
+                change = Request(invite.public, proof, raws, consent, said, nonce)
         else:
             change = Join(
                 invite.public,
@@ -307,6 +329,10 @@ class Duties:
         key = rooms.room_key(self._db, room.id, group.epoch)
         is_sealed = not intent.needs_approval and group.history is History.SHARED
         box = seal_box(keys.box_public, key, self._random) if is_sealed and key else b""
+        said = b""
+        if group.is_personal:
+            nonce = answer_nonce(self._keys, room=room.room_id, invite=keys.public)
+            said = commitment(intent.seed, room=room.room_id, nonce=nonce)
         return Invite(
             keys.public,
             keys.box_public,
@@ -316,6 +342,7 @@ class Duties:
             intent.needs_approval,
             group.epoch,
             box,
+            said,
         )
 
     def _admit(self, room: RoomRow, group: Group, request: bytes, role: Role) -> Change | None:
@@ -411,7 +438,7 @@ class Duties:
             return []
         before = {number: rooms.room_key(self._db, room.id, number) for number in group.gaps}
         here = {
-            commitment(room.room_id, number, key): (number, key)
+            key_commitment(room.room_id, number, key): (number, key)
             for number in {number for number, _ in group.lost}
             for key in rooms.lost_keys(self._db, room.id, number)
         }

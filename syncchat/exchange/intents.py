@@ -44,6 +44,13 @@ class Admit(Intent, frozen=True):
     role: Role
 
 
+class Answer(Intent, frozen=True):
+    """Answer the first device that asked by an invite with the nonce that it has committed to."""
+
+    request: bytes
+    invite: bytes
+
+
 class RemovePeople(Intent, frozen=True):
     """Remove people, and change the room's key."""
 
@@ -84,6 +91,7 @@ AnyIntent = (
     OpenInvite
     | CloseInvite
     | Admit
+    | Answer
     | RemovePeople
     | LeaveRoom
     | ChangeRole
@@ -115,6 +123,8 @@ def is_done(intent: AnyIntent, group: Group, me: bytes) -> bool:
             return found is None or found.is_revoked
         case Admit(request):
             return RecordHash(request) not in group.requests
+        case Answer(request):
+            return request in group.challenges
         case RemovePeople(users):
             return not any(user in group.members for user in users)
         case LeaveRoom():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..ports import Random
 from ..storage import lease, members, rooms
 from ..storage.database import Database
-from ..storage.rooms import RoomRow, Standing
+from ..storage.rooms import RoomRow
 from ..sync.session import Session
 from ..trust.records import decode_record
 from ..trust.rules import refusal_of
@@ -163,5 +163,5 @@ class Recorder:
             reason = reason or "the relay does not allow it"
             if duty.intent is not None:
                 members.refuse_intent(self._db, duty.intent, reason)
-            elif room.standing in (Standing.JOINING, Standing.ASKING):
+            elif room.standing.is_coming:
                 rooms.refuse_standing(self._db, room.id, reason)

@@ -150,7 +150,7 @@ def _standing(room: RoomRow, group: Group, user: bytes, key: bytes) -> Standing:
         if person.speaks(key):
             return Standing.MEMBER
         return Standing.REMOVED if key[:8] in person.devices else Standing.RECOVERING
-    if room.standing in (Standing.JOINING, Standing.ASKING):
+    if room.standing.is_coming:
         return room.standing  # perhaps once more
     if user in group.left:
         return Standing.LEFT
@@ -162,7 +162,7 @@ def _standing(room: RoomRow, group: Group, user: bytes, key: bytes) -> Standing:
 def proof_of(db: Database, groups: Groups, room: RoomRow) -> DeviceKeys | None:
     """Return the keys that open a room to a device that its log at the relay does not have."""
     match room.standing:
-        case Standing.JOINING | Standing.ASKING:
+        case Standing.JOINING | Standing.ASKING | Standing.COMPARING:
             return invite_keys(room)
         case Standing.RETURNING | Standing.REMOVED:
             # The relay may have lost the record that let this device in.

@@ -25,6 +25,8 @@ class Standing(StrEnum):
     """An invite is here, and the room's log does not show the member yet."""
     ASKING = "asking"
     """The invite needs approval, or the request for it waits."""
+    COMPARING = "comparing"
+    """Asks as a device by a code, and takes no answer before the emoji were compared here."""
     RECOVERING = "recovering"
     """The recovery phrase was given; this device is to be certified in the room's log."""
     RETURNING = "returning"
@@ -35,6 +37,11 @@ class Standing(StrEnum):
     """The invite lets nobody in; ``refusal`` says why."""
     OLD = "old"
     """The room was made before rooms had logs; it can be read, and no more."""
+
+    @property
+    def is_coming(self) -> bool:
+        """Tell whether this peer comes in by an invite, and is not in yet."""
+        return self in (Standing.JOINING, Standing.ASKING, Standing.COMPARING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ MaybeBox = Annotated[bytes, Meta(max_length=BOX_BYTES)]
 PersonRecords = Annotated[list[bytes], Meta(min_length=1, max_length=PERSON_RECORDS_MAX)]
 Link = Annotated[bytes, Meta(min_length=LINK_BYTES, max_length=LINK_BYTES)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Commitment = Annotated[bytes, Meta(max_length=32)]
 
 
 class Pin(Struct, frozen=True, array_like=True):
@@ -137,13 +138,16 @@ class Request(Struct, frozen=True, array_like=True):
     """Asks to be let in by an invite that needs approval.
 
     In a personal room a new device asks to be certified, as somebody of whom nobody has heard;
-    ``consent`` is then its signature for the owner (``person.consent_text``), else empty.
+    ``consent`` is then its signature for the owner (``person.consent_text``), ``commitment`` that
+    of the invite, which it has seen before it says ``nonce``. Else the three are empty.
     """
 
     invite: Key
     proof: Signature
     person: PersonRecords
     consent: Annotated[bytes, Meta(max_length=64)] = b""
+    commitment: Commitment = b""
+    nonce: Annotated[bytes, Meta(max_length=LOG_BYTES)] = b""
 
 
 class Remove(Struct, frozen=True, array_like=True):
@@ -179,7 +183,8 @@ class Invite(Struct, frozen=True, array_like=True):
     """Opens an invite: who holds the secret of ``public`` may join. 0 uses or ms: no limit.
 
     ``box`` is the room key of ``epoch_number`` sealed to the invite, empty where joiners get it
-    otherwise (approval, or no earlier history).
+    otherwise (approval, or no earlier history). ``commitment``, in a personal room, is to the nonce
+    with which its maker will answer the one device that asks (``linking``).
     """
 
     public: Key
@@ -190,6 +195,7 @@ class Invite(Struct, frozen=True, array_like=True):
     needs_approval: bool
     epoch_number: Number
     box: MaybeBox
+    commitment: Commitment = b""
 
 
 class RevokeInvite(Struct, frozen=True, array_like=True):
@@ -242,7 +248,8 @@ class Merge(Struct, frozen=True, array_like=True):
 
 
 class Challenge(Struct, frozen=True, array_like=True):
-    """Answers a device's request with a nonce, from which both show the same emoji."""
+    """Answers a device's request with the nonce that its invite has committed to; from both
+    together, both devices show the same emoji."""
 
     request: Annotated[bytes, Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
     nonce: LogBytes

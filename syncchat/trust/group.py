@@ -43,6 +43,8 @@ class OpenInvite:
     by: bytes
     used: int = 0
     is_revoked: bool = False
+    is_asked: bool = False
+    """A device has asked by it; where it is committed to one answer, that is the only one."""
 
     def refusal(self, at_ms: int) -> str:
         """Return why the invite lets nobody in at a time, empty when it does."""
@@ -160,6 +162,15 @@ class Group:
         """Tell whether an envelope at a place of a device's chain may count, now and for ever."""
         pin = self.pins.get(device)
         return device in self.owners and (pin is None or seq <= pin.seq)
+
+    def is_found_by(self, invite: bytes, now_ms: int) -> bool:
+        """Tell whether a device that knows no more than an invite's key may be led here by it."""
+        opened = self.invites.get(invite)
+        return (
+            self.is_personal
+            and opened is not None
+            and not (opened.is_asked or opened.refusal(now_ms))
+        )
 
     @property
     def owner(self) -> bytes:

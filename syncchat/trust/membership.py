@@ -203,6 +203,7 @@ def _apply(group: Group, record: Record, change: Change) -> None:
             _enter(group, record, change, opened.invite.role)
         case Request():
             group.requests[record.hash] = change, newcomer(record, change)
+            group.invites[change.invite].is_asked = True
         case Remove():
             gone = group.members.keys() & set(change.members)
             for user in gone:

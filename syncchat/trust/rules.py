@@ -190,6 +190,10 @@ def _refuse_request(group: Group, record: Record, change: Request) -> str:
             return "a device asks for itself alone"
         text = consent_text(group.owner, devices[0].box_key)
         verify(record.signer, text, change.consent)
+        if change.commitment != found.invite.commitment:
+            return "it does not say what the invite has committed to"
+        if found.is_asked and found.invite.commitment:
+            return "another device has asked by this link or code: it works once; make a new one"
     if len(group.requests) >= REQUESTS_MAX:
         return "too many people wait for approval"
     return found.refusal(record.at_ms)

@@ -292,6 +292,19 @@ class Renew(Frame, frozen=True, array_like=True, tag=18):
     token: Token
 
 
+class Find(Frame, frozen=True, array_like=True, tag=21):
+    """Asks in which personal room an invite is: a new device knows it by a code, and no more."""
+
+    invite: Key
+
+
+class Found(Frame, frozen=True, array_like=True, tag=22):
+    """Answers Find; ``room`` is empty where no such invite waits for a device."""
+
+    invite: Key
+    room: Annotated[bytes, Meta(max_length=16)]
+
+
 class Revoke(Frame, frozen=True, array_like=True, tag=31):
     """Has the relay turn a device away, and whoever a subject names; from operators only.
 
@@ -324,10 +337,12 @@ AnyFrame = (
     | Access
     | Renew
     | Signal
+    | Find
+    | Found
     | Revoke
 )
 
-KNOWN_TAGS = frozenset({*range(1, 21), 31})
+KNOWN_TAGS = frozenset({*range(1, 23), 31})
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from syncchat_relay.log import Append, Log, Standing, gate
+from syncchat_relay.log import Append, Log, Standing, gate, groups
 from syncchat_relay.log.sqlite import FILE_NAME, SqliteLog
 
 from syncchat.errors import DiskFull, StorageError
@@ -339,3 +339,58 @@ def test_a_log_from_before_records_opens_with_all_it_had_and_takes_records(tmp_p
         assert log.chains(ROOM) == [(alice.device, 3)]
         assert log.standing(ROOM, (alice.keys.public,), now_ms=START_MS) is Standing.NOBODY
         assert push(log, ALICE, team.id, team.genesis) == [STORED]
+
+
+# Codes for devices
+
+
+def test_a_room_is_found_by_an_invite_that_waits_for_a_device(log: Log) -> None:
+    home = Team(ALICE, is_personal=True)
+    first, second = (home.invite(n, needs_approval=True, commitment=bytes(32)) for n in (1, 2))
+    short = home.invite(3, needs_approval=True, expires_ms=START_MS)
+    push(log, ALICE, home.id, *home.records)
+    assert log.find(first.public, now_ms=START_MS) == home.id
+    assert log.find(second.public, now_ms=START_MS) == home.id
+    assert log.find(short.public, now_ms=START_MS) == home.id
+    assert log.find(short.public, now_ms=START_MS + 1) == b""
+    assert log.find(bytes(32), now_ms=START_MS) == b""
+    assert push(log, BOB, home.id, home.request(BOB, first)) == [STORED]
+    assert log.find(first.public, now_ms=START_MS) == b""
+    assert push(log, CAROL, home.id, home.request(CAROL, first, is_kept=False)) == [FORBIDDEN]
+    assert push(log, ALICE, home.id, home.revoke_invite(second)) == [STORED]
+    assert log.find(second.public, now_ms=START_MS) == b""
+
+
+def test_no_room_that_others_share_is_found_by_an_invite(log: Log) -> None:
+    team = Team(ALICE)
+    invites = [team.invite(1), team.invite(2, needs_approval=True)]
+    push(log, ALICE, team.id, *team.records)
+    assert [log.find(invite.public, now_ms=START_MS) for invite in invites] == [b"", b""]
+
+
+def test_a_room_is_found_after_a_restart_once_somebody_has_asked_for_it(tmp_path: Path) -> None:
+    home = Team(ALICE, is_personal=True)
+    invite = home.invite(needs_approval=True)
+    with closing(SqliteLog(tmp_path, random=FixedRandom(), is_open=False)) as log:
+        push(log, ALICE, home.id, *home.records)
+        for _ in range(2):
+            log._groups.drop(home.id)  # other rooms were used since
+            assert log.find(invite.public, now_ms=START_MS) == home.id
+    with closing(SqliteLog(tmp_path, random=FixedRandom(), is_open=False)) as log:
+        assert standing(log, home, ALICE.device) is Standing.MEMBER
+        assert log.find(invite.public, now_ms=START_MS) == home.id
+
+
+def test_who_opens_many_invites_makes_those_of_others_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "FINDABLE_MAX", 5)
+    alice, mallory = Team(ALICE, is_personal=True), Team(BOB, is_personal=True)
+    wanted = alice.invite(needs_approval=True)
+    many = [mallory.invite(n, needs_approval=True) for n in range(20)]
+    with closing(SqliteLog(tmp_path, random=FixedRandom(), is_open=False)) as log:
+        push(log, ALICE, alice.id, *alice.records)
+        push(log, BOB, mallory.id, *mallory.records)
+        assert log.find(wanted.public, now_ms=START_MS) == alice.id
+        assert log.find(many[-1].public, now_ms=START_MS) == mallory.id
+        assert log.find(many[0].public, now_ms=START_MS) == b""

@@ -126,5 +126,6 @@ def test_every_frame_that_a_relay_sends_is_tried() -> None:
     tried |= {"Error", "Applied", "Bye", "Access"}
     all_frames = {kind.__name__ for kind in get_args(frames.AnyFrame)}
     from_peers = {"Auth", "Open", "Push", "AskChains", "AskCursors", "Renew", "Revoke"}
+    from_peers |= {"Find", "Found"}  # of a call, not of a session
     assert all_frames - tried == from_peers
     assert msgspec.msgpack.decode(HELLO)[0] == 1

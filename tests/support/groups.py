@@ -32,7 +32,15 @@ from syncchat.trust.changes import (
 from syncchat.trust.group import Group
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.membership import fold_group, room_of
-from syncchat.trust.person import certify, fold_person, member_text, request_of, revoke, user_of
+from syncchat.trust.person import (
+    certify,
+    consent_text,
+    fold_person,
+    member_text,
+    request_of,
+    revoke,
+    user_of,
+)
 from syncchat.trust.records import NO_LOG, Record, RecordHash, make_record
 
 from .ports import START_MS, chance
@@ -215,6 +223,7 @@ class Team:
         uses: int = 0,
         expires_ms: int = 0,
         needs_approval: bool = False,
+        commitment: bytes = b"",
         is_kept: bool = True,
     ) -> DeviceKeys:
         """Open an invite and return its keys."""
@@ -228,6 +237,7 @@ class Team:
             needs_approval,
             self.group.epoch,
             b"" if needs_approval else seal_box(keys.box_public, self.key, self.random),
+            commitment,
         )
         self.record(content, by=by, is_kept=is_kept)
         return keys
@@ -255,6 +265,10 @@ class Team:
         device = person.device
         proof = invite.sign(join_text(self.id, person.root.public, device.public))
         content = Request(invite.public, proof, person.raws)
+        if self.group.is_personal:
+            consent = device.sign(consent_text(self.owner.id, device.box_public))
+            heard = self.group.invites[invite.public].invite.commitment
+            content = Request(invite.public, proof, person.raws, consent, heard, bytes(16))
         return self.record(content, signer=device, **said)  # type: ignore[arg-type]
 
     def add(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from syncchat import errors
+from syncchat.trust import linking
 from syncchat.trust.emoji import EMOJI, emoji_name
 from syncchat.trust.phrase import root_seed
 from syncchat.trust.safety import ITERATIONS, Scan
@@ -35,6 +36,13 @@ def test_page_shows_an_emoji_check_of_the_vectors_with_its_names() -> None:
     assert all(f"`{part}`" in PAGE for part in row["parts"])
     assert " ".join(row["shown"]) in PAGE
     assert f"({', '.join(emoji_name(emoji) for emoji in row['shown'])})" in PAGE
+
+
+def test_page_shows_the_code_of_the_vectors_with_all_that_follows_from_it() -> None:
+    (row,) = VECTORS["links"]
+    told = [f"| `{value}` |" for name, value in row.items() if name != "shown"]
+    told += [f"| {' '.join(row['shown'])} |", f'"{linking._SALT.decode()[:-1]}\\0"']
+    assert [value for value in told if value not in PAGE] == []
 
 
 def test_page_has_every_emoji_with_its_number_and_name() -> None:

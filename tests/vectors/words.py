@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncchat.trust import safety
+from syncchat.trust import linking, safety
 from syncchat.trust.emoji import EMOJI
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.phrase import phrase_of, root_seed
@@ -30,6 +30,8 @@ BIP39 = {
 ROOTS = [DeviceKeys(bytes((n,)) * 32).public for n in range(4)]
 EMOJI_PARTS = ((b"",), (b"one", b"two"), (b"onet", b"wo"), (bytes(range(32)), bytes(32), b"end"))
 
+CODE = "7K3Q-MX9T-BR21"
+
 
 def trust_word_vectors() -> dict[str, Any]:
     """Return phrases with the root they stand for, safety numbers and emoji checks."""
@@ -44,6 +46,23 @@ def trust_word_vectors() -> dict[str, Any]:
             {"parts": [part.hex() for part in parts], "shown": list(safety.emoji_check(*parts))}
             for parts in EMOJI_PARTS
         ],
+        "links": [_link()],
+    }
+
+
+def _link() -> dict[str, Any]:
+    """Return a code with all that follows from it, for a room, a request and a nonce."""
+    seed = linking.code_seed(CODE)
+    room, request, nonce = bytes(range(16)), bytes(range(32)), bytes(range(16, 32))
+    return {
+        "code": CODE,
+        "seed": seed.hex(),
+        "invite": DeviceKeys(seed).public.hex(),
+        "room": room.hex(),
+        "request": request.hex(),
+        "nonce": nonce.hex(),
+        "commitment": linking.commitment(seed, room=room, nonce=nonce).hex(),
+        "shown": list(linking.link_emoji(room=room, request=request, nonce=nonce)),
     }
 
 

@@ -100,6 +100,12 @@ class Log(Protocol):
         To be asked for who may read no more and could up to ``verified``; 0 for no such record.
         """
 
+    def find(self, invite: bytes, *, now_ms: int) -> bytes:
+        """Return the personal room in which an invite waits for a device, empty for none.
+
+        Only rooms that somebody has asked about, or written to, since the log was opened are known.
+        """
+
     def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:
         """Return envelopes from seq ``after`` + 1, at least one where there is one."""
 

@@ -22,12 +22,27 @@ OCTETS_MAX = 64 * 1024 * 1024
 """Bytes of records behind the states that are kept; a state takes up to about twice that."""
 
 
+FINDABLE_MAX = 100_000
+"""Invites of personal rooms that are known by their keys, 15 MB; the oldest are forgotten first."""
+
+FINDABLE_PER_ROOM_MAX = 4
+"""The newest of a room, so that nobody makes others' forgotten with one room."""
+
+
 class Groups:
-    """Keeps the groups of the rooms that were used last."""
+    """Keeps the groups of the rooms that were used last, and which invites are where.
+
+    An invite is found also when its room is no longer kept: its device may be about to come.
+    """
 
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, tuple[Group, int]] = OrderedDict()
         self._octets = 0
+        self._rooms: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def room_of(self, invite: bytes) -> bytes:
+        """Return the personal room that had an invite when it was kept last, empty for none."""
+        return self._rooms.get(invite, b"")
 
     def get(self, room: bytes) -> Group | None:
         """Return a room's group, None where it is not kept."""
@@ -40,11 +55,19 @@ class Groups:
     def keep(self, room: bytes, group: Group, octets: int) -> None:
         """Keep the group of a committed log whose records have so many bytes."""
         self.drop(room)
+        if group.is_personal:
+            self._note_invites(room, group)
         self._kept[room] = (group, octets)
         self._octets += octets
         while len(self._kept) > ROOMS_MAX or (self._octets > OCTETS_MAX and len(self._kept) > 1):
             _, (_, dropped) = self._kept.popitem(last=False)
             self._octets -= dropped
+
+    def _note_invites(self, room: bytes, group: Group) -> None:
+        for invite in list(group.invites)[-FINDABLE_PER_ROOM_MAX:]:
+            self._rooms[invite] = room
+        while len(self._rooms) > FINDABLE_MAX:
+            self._rooms.popitem(last=False)
 
     def drop(self, room: bytes) -> None:
         """Forget a room, whose log may have changed."""

@@ -97,6 +97,14 @@ class MemoryLog:
         records = list(zip(kept.record_seqs.values(), kept.read_records(), strict=True))
         return last_readable(records, keys, verified=verified, now_ms=now_ms)
 
+    def find(self, invite: bytes, *, now_ms: int) -> bytes:
+        found = (
+            name
+            for name, room in self._rooms.items()
+            if room.group is not None and room.group.is_found_by(invite, now_ms)
+        )
+        return next(found, b"")
+
     def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:
         found: list[bytes] = []
         size = 0

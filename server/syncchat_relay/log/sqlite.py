@@ -13,6 +13,7 @@ from pathlib import Path
 
 from syncchat.ports import Random
 from syncchat.trust.chain import EMPTY_FINGERPRINT
+from syncchat.trust.group import Group
 
 from . import Append, CursorEntry, Head, Outcome, Standing
 from .gate import Gate, Rate
@@ -74,14 +75,12 @@ class SqliteLog:
     def standing(self, room: bytes, keys: Sequence[bytes], *, now_ms: int) -> Standing:
         if self._is_open:
             return Standing.MEMBER
-        group = self._groups.get(room)
-        if group is None:
-            with self._reading():
-                stored = OpenRoom.load(self._conn, room)
-                group = folded(stored.read_records())
-            if group is not None:
-                self._groups.keep(room, group, stored.record_octets)
-        return standing_of(group, keys, now_ms=now_ms)
+        return standing_of(self._group(room), keys, now_ms=now_ms)
+
+    def find(self, invite: bytes, *, now_ms: int) -> bytes:
+        room = self._groups.room_of(invite)
+        group = self._group(room) if room else None
+        return room if group is not None and group.is_found_by(invite, now_ms) else b""
 
     def last_readable(
         self, room: bytes, keys: Sequence[bytes], *, verified: int, now_ms: int
@@ -168,6 +167,17 @@ class SqliteLog:
     def close(self) -> None:
         self._conn.close()
         self._lock.close()
+
+    def _group(self, room: bytes) -> Group | None:
+        """Return what a room's committed records come to, None where there are none."""
+        group = self._groups.get(room)
+        if group is None:
+            with self._reading():
+                stored = OpenRoom.load(self._conn, room)
+                group = folded(stored.read_records())
+            if group is not None:
+                self._groups.keep(room, group, stored.record_octets)
+        return group
 
     def _gate(self, room: OpenRoom, now_ms: int) -> Gate:
         group = self._groups.get(room.name)

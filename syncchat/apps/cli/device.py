@@ -52,6 +52,7 @@ def device() -> None:
     \b
       syncchat device link                  on a device that you have: prints a link
       syncchat device join 'syncchat:…#…'   on the new one
+      syncchat device link --code           prints a code to be typed instead
     """
 
 
@@ -95,37 +96,49 @@ def list_(db: Path | None, as_json: bool) -> None:
 
 @device.command()
 @qr_options
+@click.option("--code", is_flag=True, help="Print a short code to be typed, instead of a link.")
 @click.option("--home", metavar="RELAY", help="The relay that becomes your home, if you have none.")
 @_timeout_option
 @token_option
 @db_option
 @json_option
 def link(
-    qr: bool, qr_png: Path | None, home: str | None, timeout: float, db: Path | None, as_json: bool
+    qr: bool,
+    qr_png: Path | None,
+    code: bool,
+    home: str | None,
+    timeout: float,
+    db: Path | None,
+    as_json: bool,
 ) -> None:
     """Link a new device: prints a link for it, waits for it, and asks before it lets it in.
 
     \b
       syncchat device link --qr
+      syncchat device link --code
       syncchat device link --home wss://chat.example.org
 
     Both devices show seven emoji. If they are the same, nobody stands between them; if not, say no.
-    The link works once, for 15 minutes. The new device gets all your rooms.
+    The link or code works once, for 15 minutes. The new device gets all your rooms.
     """
     from .homes import need_home
     from .online import run
 
+    if code and (qr or qr_png is not None):
+        raise ValidationError("a code is there to be typed; for a QR code leave --code out")
     check_png(qr_png)
     with opened(db) as peer:
         need_home(peer, home)
-        text = peer.devices.link()
+        text = peer.devices.code() if code else peer.devices.link()
         if as_json:
-            print_json({"link": text})
+            print_json({"code": text, "relay": peer.devices.home} if code else {"link": text})
         else:
             click.echo(text)
         sys.stdout.flush()
         show_code(text, qr=qr, png=qr_png)
-        say("on the new device: syncchat device join LINK; waiting for it, ctrl-c ends that")
+        what = f"{text} --relay {safe_line(peer.devices.home)}" if code else "LINK"
+        say(f"on the new device: syncchat device join {what}")
+        say("waiting for it, ctrl-c ends that")
         new = _asked_about(peer, timeout)
         peer.devices.approve(new.id)
         is_in = run(_let_in(peer, new.id))
@@ -139,29 +152,36 @@ def link(
 
 @device.command()
 @click.argument("link")
+@click.option("--relay", metavar="URL", help="With a code: the relay of your home.")
 @_timeout_option
 @token_option
 @db_option
 @json_option
-def join(link: str, timeout: float, db: Path | None, as_json: bool) -> None:
-    """Make this a device of yours, by the link that 'device link' printed on another.
+def join(link: str, relay: str | None, timeout: float, db: Path | None, as_json: bool) -> None:
+    """Make this a device of yours, by the link or code that 'device link' printed on another.
 
     \b
       syncchat device join 'syncchat:…#…'
       syncchat device join - < link.txt     keeps it out of the shell's history
+      syncchat device join 7K3Q-MX9T-BR21 --relay wss://chat.example.org
 
-    Only in a new database, which this makes. Compare the emoji, and say yes on the other device.
+    Only in a new database, which this makes. Compare the emoji, and say yes on the other device;
+    with a code on both.
     """
     from .online import run
     from .recovery import print_arrived
     from .rooms import link_given
 
     text = link_given(link)
-    _check_device_link(text)
+    is_code = _is_code(text, relay)
     with opened_or_made(db, name=None) as peer:
-        if not _is_asking(peer, text):
+        if is_code:
+            run(peer.devices.ask_by_code(text, relay or ""))
+            if peer.devices.must_compare:
+                _compare(peer, timeout)
+        elif not _is_asking(peer, text):
             peer.devices.ask(text)
-        run(_joined(peer, timeout))
+        run(_joined(peer, timeout, is_shown=is_code))
         print_arrived(peer, as_json=as_json)
 
 
@@ -225,36 +245,48 @@ def _asked_about(peer: Peer, seconds: float) -> DeviceAsking:
     """
     from .online import run
 
-    refused: set[str] = set()
-    while True:
-        asking = run(_next_asking(peer, refused, seconds))
-        emoji = emoji_line(asking.emoji)
-        say(f"device {asking.id} asks to be linked, and must show:\n\n  {emoji}\n")
-        try:
-            is_same = click.confirm("are these the same on the other device?", err=True)
-        except click.Abort:
-            raise NotAllowedError("not linked: nobody said that the emoji are the same") from None
-        if is_same:
-            return asking
-        refused.add(asking.id)
-        say("not linked; if the emoji differ, somebody may stand between. Waiting for another")
+    asking = run(_next_asking(peer, seconds))
+    say(f"device {asking.id} asks to be linked, and must show:\n\n  {emoji_line(asking.emoji)}\n")
+    if _is_same():
+        return asking
+    peer.devices.turn_down(asking.id)
+    run(_told_no(peer))
+    raise NotAllowedError(
+        "not linked: you said no; if the emoji differed, somebody may stand between. "
+        "For another try: syncchat device link"
+    )
 
 
-async def _next_asking(peer: Peer, refused: set[str], seconds: float) -> DeviceAsking:
+def _is_same() -> bool:
+    """Ask whether both devices show the same; raises ``NotAllowedError`` if nobody answers."""
+    try:
+        return click.confirm("are these the same on the other device?", err=True)
+    except click.Abort:
+        raise NotAllowedError("not linked: nobody said that the emoji are the same") from None
+
+
+async def _next_asking(peer: Peer, seconds: float) -> DeviceAsking:
     from .homes import home_of
     from .online import connection, until
 
     def ready() -> list[DeviceAsking]:
         try:
-            asking = peer.devices.asking()
+            return [each for each in peer.devices.asking() if each.emoji]
         except NotFoundError:
             return []
-        return [each for each in asking if each.emoji and each.id not in refused]
 
     async with peer.online(visible=False):
         if not await until(lambda: bool(ready()), seconds=seconds):
             raise NotReached(f"no device came in time ({connection(peer, home_of(peer))})")
         return ready()[0]
+
+
+async def _told_no(peer: Peer) -> None:
+    """Be online until the relay knows that the link is closed, or for a while."""
+    from .homes import home_of, settled
+
+    async with peer.online():
+        await settled(home_of(peer), ARRIVAL_SECONDS)
 
 
 async def _let_in(peer: Peer, new: str) -> bool:
@@ -281,11 +313,25 @@ async def _let_in(peer: Peer, new: str) -> bool:
 # The device that is new
 
 
-def _check_device_link(link: str) -> None:
-    from ...wire.invite import InviteKind, decode_invite
+def _is_code(text: str, relay: str | None) -> bool:
+    """Tell whether this is a code; raises for what is neither, and for a link to a room."""
+    from ...transport.base import host_of
+    from ...trust.linking import read_code
+    from ...wire.invite import SCHEME, InviteKind, decode_invite
 
-    if decode_invite(link).kind is not InviteKind.DEVICE:
+    if not text.strip().startswith(SCHEME):
+        read_code(text)
+        if relay is None:
+            raise ValidationError(
+                "a code needs the relay of your home, too: --relay URL, as on the other device"
+            )
+        host_of(relay)
+        return True
+    if relay is not None:
+        raise ValidationError("a link says itself at which relay; leave --relay out")
+    if decode_invite(text).kind is not InviteKind.DEVICE:
         raise ValidationError("this link invites to a room; use it with: syncchat join LINK")
+    return False
 
 
 def _is_asking(peer: Peer, link: str) -> bool:
@@ -298,8 +344,40 @@ def _is_asking(peer: Peer, link: str) -> bool:
     return home_of(peer).standing == "asking"
 
 
-async def _joined(peer: Peer, seconds: float) -> None:
-    """Show the emoji, and be online until this device is linked and its rooms are here."""
+def _compare(peer: Peer, seconds: float) -> None:
+    """Have the person compare the emoji; raises ``NotAllowedError`` unless they are the same."""
+    from .online import run
+
+    emoji = run(_emoji_shown(peer, seconds))
+    say(f"compare with the other device, and say yes on both:\n\n  {emoji_line(emoji)}\n")
+    if not _is_same():
+        peer.devices.refuse()
+        raise NotAllowedError(
+            "not linked: if the emoji differed, somebody may stand between. For another try make "
+            "a new code, and use a new database"
+        )
+    peer.devices.agree()
+
+
+async def _emoji_shown(peer: Peer, seconds: float) -> tuple[str, ...]:
+    from .homes import home_of
+    from .online import connection, until
+
+    async with peer.online():
+        home = home_of(peer)
+
+        def is_settled() -> bool:
+            return bool(peer.devices.own_emoji()) or not peer.devices.must_compare
+
+        if not await until(is_settled, seconds=seconds):
+            raise NotReached(f"the other device was not there in time ({connection(peer, home)})")
+        if not peer.devices.must_compare:
+            raise NotAllowedError(f"not linked: {safe_line(home.obstacle)}")
+        return peer.devices.own_emoji()
+
+
+async def _joined(peer: Peer, seconds: float, *, is_shown: bool) -> None:
+    """Be online until this device is linked and its rooms are here; show the emoji if needed."""
     from .homes import home_of, rooms_come, settled
     from .online import connection, until
 
@@ -308,11 +386,11 @@ async def _joined(peer: Peer, seconds: float) -> None:
 
     async with peer.online(visible=False):
         home = home_of(peer)
-        if not await until(
+        if not is_shown and not await until(
             lambda: bool(peer.devices.own_emoji()) or is_answered(), seconds=seconds
         ):
             raise NotReached(f"the other device was not there in time ({connection(peer, home)})")
-        emoji = peer.devices.own_emoji()
+        emoji = () if is_shown else peer.devices.own_emoji()
         if emoji:
             say(f"compare with the other device, and say yes there:\n\n  {emoji_line(emoji)}\n")
         if not await until(is_answered, seconds=seconds):

@@ -23,6 +23,7 @@ _CHANGES = {
     "OpenInvite": "a new invite",
     "CloseInvite": "closing an invite",
     "Admit": "letting somebody in",
+    "Answer": "answering a device that asks",
     "RemovePeople": "removing a member",
     "LeaveRoom": "leaving",
     "ChangeRole": "a new role",

@@ -8,33 +8,20 @@ its journal the list of rooms.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
 
-from . import personal
-from .core.values import NAME_CHARS_MAX, Root, is_label
-from .errors import NotAllowedError, NotFoundError, ValidationError
-from .exchange.homing import DEVICE_FIELD, room_entry
-from .exchange.intents import Admit, OpenInvite
-from .exchange.roster import root_keys
-from .ids import DeviceId, RoomId, device_bytes
-from .storage import identity, rooms
-from .storage.fields import fields_of
-from .storage.rooms import RoomRow, Standing
-from .transport.base import host_of
-from .trust.changes import Role
-from .trust.keys import DeviceKeys
-from .trust.person import personal_room, revoke
-from .trust.phrase import entropy_of, phrase_of, root_seed
-from .trust.records import RecordHash
-from .trust.safety import emoji_check
-from .wire.invite import INVITE_SECRET_BYTES, InviteKind, InviteLink, decode_invite, encode_invite
-
-if TYPE_CHECKING:
-    from .peer import Peer
-
-LINK_FOR = timedelta(minutes=15)
-"""How long a link for a new device works."""
+from ..core.values import NAME_CHARS_MAX, Root, is_label
+from ..errors import NotAllowedError, NotFoundError, ValidationError
+from ..exchange.homing import DEVICE_FIELD, room_entry
+from ..exchange.roster import root_keys
+from ..ids import DeviceId, RoomId, device_bytes
+from ..storage import identity, rooms
+from ..storage.fields import fields_of
+from ..storage.rooms import Standing
+from ..transport.base import host_of
+from ..trust.keys import DeviceKeys
+from ..trust.person import personal_room, revoke
+from ..trust.phrase import entropy_of, phrase_of, root_seed
+from .linking import DeviceLinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +34,10 @@ class Device:
     certified_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceAsking:
-    """Is a new device that asks to be linked.
-
-    ``emoji`` must be the same seven on both screens before it is approved; none until both sides
-    have heard of each other.
-    """
-
-    id: DeviceId
-    emoji: tuple[str, ...]
-
-
-class Devices:
+class Devices(DeviceLinking):
     """Is what a person can do about their devices; get it from ``Peer.devices``."""
 
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
-        self._db = peer._db
-        self._keys = peer._keys
-        self._membership = peer._membership
-
     # Home
-
-    @property
-    def home(self) -> str:
-        """Return the address of the relay that has the personal room, empty without one."""
-        row = self._home()
-        return "" if row is None else row.relay
-
-    @property
-    def home_room(self) -> RoomId | None:
-        """Return the id of the personal room, None without one; for ``Peer.room``."""
-        row = self._home()
-        return None if row is None else row.room_id
 
     def set_home(self, relay: str) -> None:
         """Make the personal room at a relay; again is harmless.
@@ -137,55 +94,6 @@ class Devices:
         with self._db.atomic():
             self._peer._put_field(row.id, Root.ROOM, DEVICE_FIELD + found.id, name.strip())
         self._peer._ring()
-
-    def link(self) -> str:
-        """Return a link by which a new device asks to be linked; it works once, for 15 minutes.
-
-        Raises ``NotAllowedError`` without a home.
-        """
-        row = self._need_home()
-        link = InviteLink(
-            row.room_id,
-            row.relay,
-            InviteKind.DEVICE,
-            self._peer._random.bytes(INVITE_SECRET_BYTES),
-            "",
-        )
-        expires_ms = self._peer.now_ms() + round(LINK_FOR.total_seconds() * 1000)
-        with self._db.atomic():
-            wanted = OpenInvite(link.seed, Role.MEMBER, 1, expires_ms, True)
-            self._membership.change(row.id, wanted)
-        self._peer._ring()
-        return encode_invite(link)
-
-    def asking(self) -> list[DeviceAsking]:
-        """Return the new devices that ask to be linked."""
-        row = self._home()
-        if row is None:
-            return []
-        group = self._membership.group(row.id)
-        linked = {device.id for device in self._membership.person.active}
-        return [
-            DeviceAsking(person.active[0].id, self._emoji(row, hash_))
-            for hash_, (_, person) in group.requests.items()
-            if person.active[0].id not in linked
-        ]
-
-    def approve(self, device: str) -> None:
-        """Link a device that asks, after the emoji on both screens were compared.
-
-        Raises ``NotFoundError``, ``NotAllowedError``.
-        """
-        row = self._need_home()
-        for hash_, (_, person) in self._membership.group(row.id).requests.items():
-            if person.active[0].id.startswith(device) and device:
-                if not self._emoji(row, hash_):
-                    raise NotAllowedError("the device is not ready yet: compare the emoji first")
-                with self._db.atomic():
-                    self._membership.change(row.id, Admit(hash_, Role.MEMBER))
-                self._peer._ring()
-                return
-        raise NotFoundError(f"no device {device[:20]!r} asks to be linked")
 
     def revoke(self, device: str) -> None:
         """Revoke a device of the person's: it reads and writes nothing new in any room.
@@ -245,21 +153,6 @@ class Devices:
 
     # Becoming a device of somebody
 
-    def ask(self, link: str) -> None:
-        """Ask another device of the person's to be linked, by its link.
-
-        Only in a database that has no rooms: it becomes that person's. Raises ``InviteError``,
-        ``ValidationError``.
-        """
-        found = decode_invite(link)
-        if found.kind is not InviteKind.DEVICE:
-            raise ValidationError("this link invites to a room; use it with join")
-        with self._db.atomic():
-            self._check_unused()
-            row = self._add_home(found.room_id, found.relay, Standing.ASKING, found.seed)
-            identity.set_home(self._db, row.id)
-        self._peer._ring()
-
     def recover(self, phrase: str, relay: str) -> None:
         """Become a device of the person who has the phrase, whose home is at a relay.
 
@@ -276,65 +169,13 @@ class Devices:
             identity.replace_identity(self._db, identity.Identity(root, entropy, row.id))
         self._peer._ring()
 
-    def _add_home(
-        self, room: RoomId, relay: str, standing: Standing, invite: bytes | None
-    ) -> RoomRow:
-        return rooms.add_room(
-            self._db,
-            room,
-            title=personal.TITLE,
-            relay=relay,
-            standing=standing,
-            invite=invite,
-            is_personal=True,
-            now_ms=self._peer.now_ms(),
-        )
-
-    def own_emoji(self) -> tuple[str, ...]:
-        """Return the emoji that this device shows while it asks to be linked, none until then."""
-        row = self._home()
-        if row is None or row.standing is not Standing.ASKING:
-            return ()
-        try:
-            group = self._membership.group(row.id)
-        except NotFoundError:
-            return ()
-        for hash_, (_, person) in group.requests.items():
-            if person.active[0].key == self._keys.public:
-                return self._emoji(row, hash_)
-        return ()
-
     # Inside
-
-    def _check_unused(self) -> None:
-        if rooms.all_rooms(self._db):
-            raise ValidationError(
-                "this database is somebody's already: it has rooms; use a new database"
-            )
 
     def _own(self, device: str) -> Device:
         found = [each for each in self.all() if device and each.id.startswith(device)]
         if len(found) != 1:
             raise NotFoundError(f"no device {device[:20]!r} of yours")
         return found[0]
-
-    def _need_home(self) -> RoomRow:
-        row = self._home()
-        if row is None or not row.relay:
-            raise NotAllowedError("you have no home yet; choose a relay for it first (set_home)")
-        return row
-
-    def _home(self) -> RoomRow | None:
-        return self._peer._personal.row()
-
-    def _emoji(self, row: RoomRow, request: RecordHash) -> tuple[str, ...]:
-        group = self._membership.group(row.id)
-        nonce = group.challenges.get(request)
-        if nonce is None:
-            return ()
-        asked, person = group.requests[request]
-        device = person.active[0]
-        return emoji_check(row.room_id, nonce, device.key, device.box_key, asked.consent)
 
     def _name(self, names: dict[str, object], device: DeviceId) -> str:
         found = names.get(DEVICE_FIELD + device)
