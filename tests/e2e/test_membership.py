@@ -178,6 +178,36 @@ def test_a_new_device_of_somebody_verified_warns_until_it_is_answered(
     assert syncchat("verify", "list", "--db", alice) == ""
 
 
+def test_scanned_safety_code_is_told_from_that_of_others_and_from_what_is_none(
+    relay: RelayProgram, tmp_path: Path
+) -> None:
+    alice, bob, carol = _three(tmp_path, relay)
+    (there,) = json_lines(syncchat("verify", "show", "Alice", "--json", "--db", bob))
+    (row,) = json_lines(syncchat("verify", "scan", "Bob", there["code"], "--json", "--db", alice))
+    assert (row["name"], row["scan"], row["verified"]) == ("Bob", "same", False)
+    typed = f"  {there['code'].lower()}\n"
+    said = syncchat("verify", "scan", "Bob", "-", "--db", alice, stdin=typed)
+    assert said.startswith("the same")
+    assert syncchat("verify", "list", "--db", alice) == ""  # a scan alone takes note of nothing
+
+    _sync(bob)
+    (other,) = json_lines(syncchat("verify", "show", "Carol", "--json", "--db", bob))
+    (mine,) = json_lines(syncchat("verify", "show", "Alice", "--json", "--db", carol))
+    for code, found in (
+        (mine["code"], "theirs_differs"),
+        (other["code"], "mine_differs"),
+        (f"SYNCCHAT-SAFETY:1:{'0' * 52}:{'1'.zfill(52)}", "others"),
+    ):
+        scan = ("verify", "scan", "Bob", code, "--db", alice)
+        assert json_lines(syncchat(*scan, "--json", code=3))[0]["scan"] == found
+        assert syncchat(*scan, code=3).startswith("NOT the same")
+
+    for damaged in (there["code"][:-1], there["code"][5:], there["code"].replace(":1:", ":2:")):
+        syncchat("verify", "scan", "Bob", damaged, "--db", alice, code=2)
+    syncchat("verify", "scan", "Bob", "-", "--db", alice, code=2)
+    syncchat("verify", "scan", "Nobody", there["code"], "--db", alice, code=3)
+
+
 def test_words_that_the_relay_does_not_know_are_told_from_a_relay_that_is_away(
     relay: RelayProgram, tmp_path: Path
 ) -> None:

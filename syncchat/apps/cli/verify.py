@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ...core.safe import safe_line, safe_name
+from ...errors import DecodeError, ValidationError
 from .codes import check_png, qr_options, show_code
 from .failures import Exit
 from .options import db_option, hint, json_option, opened, print_json, say
 from .people import ID_CHARS_SHOWN, caution_line, people_of, person_called
 
+if TYPE_CHECKING:
+    from ...trust.safety import Scan
+
 GROUPS_ON_A_LINE = 4
 WORDS_ON_A_LINE = 6
+CODE_BYTES_READ = 1_000
+"""A code has 124 characters."""
 
 
 @click.group()
@@ -22,6 +30,7 @@ def verify() -> None:
 
     \b
       syncchat verify show Bob              both of you see the same number
+      syncchat verify scan Bob CODE         or this program compares a scanned one
       syncchat verify yes Bob               if it is the same
       syncchat verify warnings              what changed since
 
@@ -67,6 +76,66 @@ def show(member: str, qr: bool, qr_png: Path | None, db: Path | None, as_json: b
     if not as_json:
         state = "you have verified" if is_verified else "not verified yet:"
         hint(f"{state} {safe_name(name)}; if it is the same: syncchat verify yes {who[:8]}")
+
+
+@verify.command()
+@click.argument("member")
+@click.argument("code")
+@db_option
+@json_option
+def scan(member: str, code: str, db: Path | None, as_json: bool) -> None:
+    """Compare the text of the QR code on a person's own screen; exit 3 unless it is the same.
+
+    \b
+      syncchat verify scan Bob 'SYNCCHAT-SAFETY:1:…'
+      syncchat verify scan Bob - < scanned.txt
+
+    Nothing is taken note of: only you know whether you scanned it from their screen.
+    """
+    from ...trust.safety import Scan
+
+    text = _code_given(code)
+    with opened(db) as peer:
+        who = person_called(peer, member)
+        name, is_verified = people_of(peer)[who], who in peer.contacts.verified()
+        try:
+            found = peer.contacts.scan(who, text)
+        except DecodeError as exc:
+            raise ValidationError(str(exc)) from exc
+    if as_json:
+        row = {"member": who, "name": name, "scan": found.name.lower(), "verified": is_verified}
+        print_json(row)
+    else:
+        click.echo(safe_line(_said(found, safe_name(name))))
+    if found is not Scan.SAME:
+        raise SystemExit(Exit.NOT_FOUND)
+    if not is_verified:
+        hint(f"if that was on their own screen: syncchat verify yes {who[:ID_CHARS_SHOWN]}")
+
+
+def _said(found: Scan, name: str) -> str:
+    """Return what a scanned code says, in words."""
+    from ...trust.safety import Scan
+
+    match found:
+        case Scan.SAME:
+            return f"the same: it is the code of {name} and you"
+        case Scan.THEIRS_DIFFERS:
+            return f"NOT the same: this is not the {name} whom you know here; somebody may pose"
+        case Scan.MINE_DIFFERS:
+            return f"NOT the same: {name} knows somebody else as you; somebody may pose as you"
+        case Scan.OTHERS:
+            return f"NOT the same: it is of two others, or somebody stands between {name} and you"
+
+
+def _code_given(code: str) -> str:
+    """Return a code that was given as an argument, or with ``-`` on standard input."""
+    if code != "-":
+        return code
+    text = sys.stdin.buffer.read(CODE_BYTES_READ).decode("utf-8", errors="replace")
+    if not text.strip():
+        raise ValidationError("there is no code on standard input")
+    return text
 
 
 @verify.command()

@@ -75,7 +75,7 @@ def test_walk_finds_the_commands() -> None:
     below += [f"operator {name}" for name in ("login", "list", "logout", "revoke")]
     below += [f"device {name}" for name in ("list", "link", "join", "rename", "revoke")]
     below += [f"recovery {name}" for name in ("show", "confirm", "restore")]
-    below += [f"verify {name}" for name in ("show", "yes", "forget", "list", "warnings")]
+    below += [f"verify {name}" for name in ("show", "scan", "yes", "forget", "list", "warnings")]
     people = ["invites", "revoke-invite", "requests", "approve", "members", "remove", "role"]
     people += ["leave", "hide", "rotate", "who", "status", "location"]
     assert {*wanted, *people, *below} == set(COMMANDS)
