@@ -292,13 +292,13 @@ class Renew(Frame, frozen=True, array_like=True, tag=18):
     token: Token
 
 
-class Find(Frame, frozen=True, array_like=True, tag=21):
+class Find(Frame, frozen=True, array_like=True, tag=27):
     """Asks in which personal room an invite is: a new device knows it by a code, and no more."""
 
     invite: Key
 
 
-class Found(Frame, frozen=True, array_like=True, tag=22):
+class Found(Frame, frozen=True, array_like=True, tag=28):
     """Answers Find; ``room`` is empty where no such invite waits for a device."""
 
     invite: Key
@@ -342,7 +342,7 @@ AnyFrame = (
     | Revoke
 )
 
-KNOWN_TAGS = frozenset({*range(1, 23), 31})
+KNOWN_TAGS = frozenset({*range(1, 21), 27, 28, 31})
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()
