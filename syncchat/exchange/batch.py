@@ -45,6 +45,7 @@ from .volumes import Volumes
 
 GAP = "gap"
 ENDED = "its device wrote this after it was removed"
+NOT_LET_IN = "its device is not let in"
 _REFOLD_BATCH = 512
 
 
@@ -179,16 +180,20 @@ class Batch:
         for row in chains.all_chains(self._db, self._room.id):
             if row.device == self._me:
                 continue
-            pin = group.pins.get(row.key[:8])
-            if pin is not None and pin.seq < row.seq:
-                is_cut |= chains.set_held(self._db, row.id, pin.seq, row.seq, held=True)
+            id_ = row.key[:8]
+            is_let_in = id_ in group.owners  # one that was may be no more, where a fork has ended
+            pin = group.pins.get(id_)
+            end = 0 if not is_let_in else row.seq if pin is None else pin.seq
+            if end < row.seq:
+                is_cut |= chains.set_held(self._db, row.id, end, row.seq, held=True)
                 if row.waiting is None:
-                    chains.wait(self._db, row.id, ENDED)
+                    chains.wait(self._db, row.id, ENDED if is_let_in else NOT_LET_IN)
             elif row.waiting is not None and row.frozen is None:
                 self._read_on(row)
         self._view.flush()
         if is_cut:
             refold_room(self._db, self._room, me=self._me, now_ms=self._now_ms)
+            self._volumes.forget_states()
 
     def _read_on(self, row: ChainRow) -> None:
         """Read what is stored of a chain and was waited with, as far as it opens now."""
@@ -239,7 +244,7 @@ class Batch:
             return "the room's log is not here yet"
         if group.accepts(header.device, header.seq):
             return None
-        return ENDED if header.device in group.owners else "its device is not let in"
+        return ENDED if header.device in group.owners else NOT_LET_IN
 
     # One device's run
 

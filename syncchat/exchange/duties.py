@@ -292,11 +292,11 @@ class Duties:
         if invite is None or found is None:
             return None
         person = identity.own_person(self._db, root)
+        if any(who.id == person.id for _, who in group.requests.values()):
+            return None
         proof = invite.sign(join_text(group.room, root, self._keys.public))
         raws = identity.own_records(self._db, person)
         if found.invite.needs_approval:
-            if any(who.id == person.id for _, who in group.requests.values()):
-                return None
             change: Change = Request(invite.public, proof, raws)
             if group.is_personal:
                 if self._keys.public[:8] in group.owners:

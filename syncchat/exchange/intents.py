@@ -120,7 +120,8 @@ def is_done(intent: AnyIntent, group: Group, me: bytes) -> bool:
             return DeviceKeys(seed).public in group.invites
         case CloseInvite(public):
             found = group.invites.get(public)
-            return found is None or found.is_revoked
+            waits = any(asked.invite == public for asked, _ in group.requests.values())
+            return found is None or (found.is_revoked and not waits)
         case Admit(request):
             return RecordHash(request) not in group.requests
         case Answer(request):

@@ -14,6 +14,7 @@ from ..storage import lease, members, rooms
 from ..storage.database import Database
 from ..storage.rooms import RoomRow
 from ..sync.session import Session
+from ..trust.changes import Kind
 from ..trust.records import decode_record
 from ..trust.rules import refusal_of
 from ..wire.codes import ItemStatus
@@ -33,6 +34,8 @@ as a rule their record comes and says when."""
 ROTATE_AFTER_MS = (20, 500)
 """How long after a record of another this peer waits with a new key, so that not all who are
 online do the same thing at once."""
+
+_ENTRIES = frozenset((Kind.JOIN, Kind.REQUEST))
 
 
 class Recorder:
@@ -159,9 +162,10 @@ class Recorder:
             lease.check(self._db, self._holder)
             room = rooms.load_room(self._db, progress.row)
             group = self._groups.of(room.id)
-            reason = "" if group is None else refusal_of(group, duty.records[-1])
+            record = duty.records[-1]
+            reason = "" if group is None else refusal_of(group, record)
             reason = reason or "the relay does not allow it"
             if duty.intent is not None:
                 members.refuse_intent(self._db, duty.intent, reason)
-            elif room.standing.is_coming:
+            elif room.standing.is_coming and record.kind in _ENTRIES:
                 rooms.refuse_standing(self._db, room.id, reason)

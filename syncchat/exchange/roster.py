@@ -150,6 +150,9 @@ def _standing(room: RoomRow, group: Group, user: bytes, key: bytes) -> Standing:
         if person.speaks(key):
             return Standing.MEMBER
         return Standing.REMOVED if key[:8] in person.devices else Standing.RECOVERING
+    is_asking = any(person.id == user for _, person in group.requests.values())
+    if is_asking and room.standing is not Standing.COMPARING:
+        return Standing.ASKING  # also who was in, by an invite that was closed at that moment
     if room.standing.is_coming:
         return room.standing  # perhaps once more
     if user in group.left:

@@ -106,6 +106,10 @@ class Volumes:
         """Drop keys, because others count now."""
         self._keys.clear()
 
+    def forget_states(self) -> None:
+        """Drop what is known of volumes, because a room was folded anew."""
+        self._states.clear()
+
     def forget_documents(self, chain: int) -> None:
         """Drop own documents, because envelopes came in that they do not hold."""
         for place in [place for place in self._documents if place[0] == chain]:

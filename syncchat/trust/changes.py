@@ -294,7 +294,8 @@ TYPES: dict[int, type[Change]] = {
 }
 _KINDS = {type_: kind for kind, type_ in TYPES.items()}
 _decoders = {kind: msgspec.msgpack.Decoder(type_) for kind, type_ in TYPES.items()}
-_STRONG = frozenset((Kind.REMOVE, Kind.LEAVE, Kind.SET_ROLE, Kind.DEVICES))
+_STRONG = frozenset((Kind.REMOVE, Kind.LEAVE, Kind.SET_ROLE, Kind.DEVICES, Kind.REVOKE_INVITE))
+_BY_INVITE = frozenset((Kind.JOIN, Kind.REQUEST, Kind.INVITE))
 
 
 def kind_of(change: Change) -> int:
@@ -319,6 +320,18 @@ def change_of(record: Record) -> Change | None:
 def is_strong(record: Record) -> bool:
     """Tell whether a record counts before others of the same moment."""
     return record.kind in _STRONG
+
+
+def came_by(record: Record) -> bytes:
+    """Return the key of the invite by which a record came about, or which it opens; empty for
+    none."""
+    if record.kind not in _BY_INVITE:
+        return b""
+    try:
+        change = change_of(record)
+    except DecodeError:
+        return b""
+    return change.public if isinstance(change, Invite) else getattr(change, "invite", b"")
 
 
 def join_text(room: bytes, root: bytes, device_key: bytes) -> bytes:

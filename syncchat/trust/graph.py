@@ -6,6 +6,7 @@ must come to the same end, whatever came first:
 
 * *Strong* records (removals, revocations, demotions) count before others of the same moment.
 * Whom a strong record strikes has no say beside it: what they signed without knowing of it is void.
+* What came by a key that it closes (an invite's) is *late*; the log says what becomes of that.
 * Where two strike each other, the senior's record counts and the other is void. Seniority and the
   right to strike are judged by what each record stands on, less what is void there, so neither can
   be had by forking.
@@ -17,7 +18,7 @@ This is the *strong removal, seniority decides* rule of the literature on decent
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from .records import Record, RecordHash
@@ -25,16 +26,26 @@ from .records import Record, RecordHash
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """Is what a strong record does: ``seniority`` of its signer (smaller is senior), and the
-    keys that it strikes."""
+    """Is what a strong record does: ``seniority`` of its signer (smaller is senior), the keys that
+    it strikes, and those that it only closes: what came by one of these is late."""
 
     seniority: tuple[int, ...]
     struck: frozenset[bytes]
+    closed: frozenset[bytes] = frozenset()
 
 
 StrikeOf = Callable[[Sequence[Record], Record], Strike | None]
 """Takes all that a record stands on and that counts, in order, and the record; tells what it
 strikes, if it is strong and its signer had the right to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Is what became of a log's records: ``order`` has all but the void ones, and also the *late*
+    ones, void only because a key by which they came was closed beside them."""
+
+    order: list[Record]
+    late: Set[RecordHash] = frozenset()
 
 
 def heads_of(records: Mapping[RecordHash, Record]) -> tuple[RecordHash, ...]:
@@ -48,18 +59,20 @@ def in_order(
     *,
     is_strong: Callable[[Record], bool],
     strike_of: StrikeOf,
-) -> list[Record]:
+    came_by: Callable[[Record], bytes] = lambda _: b"",
+) -> Settled:
     """Return the records that count, each after all that it stands on.
 
-    Records that stand on something which is not here are left out. The result depends on the set
-    of records only.
+    ``came_by`` gives the key, besides its signer's, by which a record came about. Records that
+    stand on something which is not here are left out. The result depends on the set of records
+    only.
     """
     chain = _chain(records)
     if chain is not None:
-        return chain
+        return Settled(chain)
     order = _topological(records, is_strong)
-    void = _void(order, is_strong, strike_of)
-    return [record for record in order if record.hash not in void]
+    void, late = _void(order, is_strong, strike_of, came_by)
+    return Settled([record for record in order if record.hash not in void], late)
 
 
 def connected(records: Mapping[RecordHash, Record]) -> dict[RecordHash, Record]:
@@ -107,9 +120,12 @@ def _topological(
 
 
 def _void(
-    order: Sequence[Record], is_strong: Callable[[Record], bool], strike_of: StrikeOf
-) -> set[RecordHash]:
-    """Return what does not count because its signer was struck beside it.
+    order: Sequence[Record],
+    is_strong: Callable[[Record], bool],
+    strike_of: StrikeOf,
+    came_by: Callable[[Record], bytes],
+) -> tuple[set[RecordHash], set[RecordHash]]:
+    """Return what does not count because its keys were struck beside it, and what is late.
 
     Strikes take effect from the most senior on. Each is judged anew when something that it stands
     on has become void: who had the right only by that has none.
@@ -117,10 +133,11 @@ def _void(
     base = _fork(order)
     settled, open_ = list(order[: base + 1]), list(order[base + 1 :])
     below, beside = _relations(open_)
-    void = 0
+    keys = [came_by(record) for record in open_]
+    void = late = 0
 
     def judged(place: int) -> Strike | None:
-        counting = below[place] & ~void
+        counting = below[place] & ~(void | late)
         stands_on = [record for at, record in enumerate(open_) if counting >> at & 1]
         return strike_of(settled + stands_on, open_[place])
 
@@ -129,23 +146,30 @@ def _void(
     def wait(place: int) -> None:
         strike = judged(place)
         if strike is not None:
-            entry = (strike.seniority, open_[place].hash, place, strike, void & below[place])
+            known = (void | late) & below[place]
+            entry = (strike.seniority, open_[place].hash, place, strike, known)
             heapq.heappush(waiting, entry)
 
     for place, record in enumerate(open_):
         if beside[place] and is_strong(record):
             wait(place)
     while waiting:
-        _, _, place, strike, known_void = heapq.heappop(waiting)
-        if void >> place & 1:
+        _, _, place, strike, known = heapq.heappop(waiting)
+        if (void | late) >> place & 1:
             continue
-        if void & below[place] != known_void:
+        if (void | late) & below[place] != known:
             wait(place)
             continue
         for at, other in enumerate(open_):
-            if beside[place] >> at & 1 and other.signer in strike.struck:
-                void |= 1 << at
-    return {record.hash for at, record in enumerate(open_) if void >> at & 1}
+            if beside[place] >> at & 1:
+                is_struck = other.signer in strike.struck or keys[at] in strike.struck
+                void |= is_struck << at
+                late |= (keys[at] in strike.closed) << at
+    return _named(open_, void), _named(open_, late & ~void)
+
+
+def _named(order: Sequence[Record], bits: int) -> set[RecordHash]:
+    return {record.hash for at, record in enumerate(order) if bits >> at & 1}
 
 
 def _fork(order: Sequence[Record]) -> int:

@@ -43,6 +43,7 @@ from .changes import (
     Role,
     SetRole,
     Settings,
+    came_by,
     change_of,
     is_strong,
     join_text,
@@ -51,10 +52,12 @@ from .group import Group, KnownEpoch, Member, OpenInvite
 from .keys import verify
 from .person import Person, fold_person, personal_room, read_person, verify_person
 from .records import LOG_BYTES, NO_LOG, Record, RecordHash, verify_record
-from .rules import newcomer, refusal, returning, takes_epoch
+from .rules import newcomer, refusal, refusal_of_late, returning, takes_epoch
 from .strikes import Claims, strike
 
-_VOID = "its signer was removed at the same moment"
+_VOID = "its signer was removed, or its invite revoked, at the same moment"
+_LATE = "its invite was closed at the same moment"
+_ASKS = "its invite was closed at the same moment; who came by it asks to be let in"
 
 
 def fold_group(
@@ -81,8 +84,9 @@ def fold_group(
     def strike_of(stands_on: Sequence[Record], record: Record) -> graph.Strike | None:
         return strike(_state(stands_on), record, claims) if stands_on else None
 
-    order = graph.in_order(known, is_strong=is_strong, strike_of=strike_of)
-    group = _state(order)
+    settled = graph.in_order(known, is_strong=is_strong, strike_of=strike_of, came_by=came_by)
+    order = settled.order
+    group = _state(order, settled.late)
     if len(order) < len(known):
         known = graph.connected(known)
         counted = {record.hash for record in order}
@@ -111,11 +115,11 @@ def _first(known: Mapping[RecordHash, Record], room: bytes | None) -> Record:
     return found[max(found, key=lambda each: (counts[each], each))]
 
 
-def _state(order: Sequence[Record]) -> Group:
-    """Return the state after records that count, in order."""
+def _state(order: Sequence[Record], late: Set[RecordHash] = frozenset()) -> Group:
+    """Return the state after records that count, in order, and some that came ``late``."""
     group = _begin(order[0])
     for record in order[1:]:
-        _take(group, record)
+        _take(group, record, is_late=record.hash in late)
     return group
 
 
@@ -169,20 +173,21 @@ def _begin(record: Record) -> Group:
     return group
 
 
-def _take(group: Group, record: Record) -> None:
+def _take(group: Group, record: Record, *, is_late: bool = False) -> None:
     """Let one record take effect, or note why it does not."""
     reason = "it is of another room"
     if record.log == group.room:
         try:
             change = change_of(record)
-            reason = refusal(group, record, change)
+            reason = _take_late(group, record, change) if is_late else ""
+            reason = reason or refusal(group, record, change)
             if not reason and change is not None:
                 _apply(group, record, change)
         except (DecodeError, TrustError) as exc:
             reason = str(exc)
     if reason:
         group.refused.append((record.hash, reason))
-        if group.may_write(record.signer):
+        if is_late or group.may_write(record.signer):
             _keep_lost(group, record)
     if record.prevs == group.heads:
         group.heads = (record.hash,)
@@ -191,6 +196,26 @@ def _take(group: Group, record: Record) -> None:
         group.heads = tuple(sorted(heads | {record.hash}))
     group.count += 1
     group.forks += len(record.prevs) > 1
+
+
+def _take_late(group: Group, record: Record, change: Change | None) -> str:
+    """Let a record that came by an invite which was closed beside it do what it still may, and
+    return what became of it.
+
+    An invite that was opened is there, closed. Who came in by one waits for approval instead: who
+    they are nobody can tell, and the link may have been known to who was removed.
+    """
+    match change:
+        case Invite() if not refusal(group, record, change):
+            group.invites[change.public] = OpenInvite(change, record.signer, is_revoked=True)
+        case Join():
+            if not (reason := refusal_of_late(group, record, change)):
+                asked = Request(change.invite, change.proof, change.person)
+                group.requests[record.hash] = asked, newcomer(record, change)
+            return reason or _ASKS
+        case _:
+            pass
+    return _LATE
 
 
 def _apply(group: Group, record: Record, change: Change) -> None:
@@ -377,10 +402,17 @@ def _add_epoch(group: Group, epoch: Epoch, record: Record) -> None:
         {user: (box,) for user, box in epoch.boxes},
         dict(epoch.invite_boxes),
     )
-    if epoch.number and not epoch.link and group.history is History.SHARED:
+    is_linked = bool(epoch.link) and group.knows_all(record)  # else perhaps to a key that lost
+    if epoch.number and not is_linked and group.history is History.SHARED:
         group.gaps.add(epoch.number - 1)
     group.linked.update(commitment for _, commitment, _ in epoch.others)
-    group.is_rotation_due = not group.members.keys() <= {user for user, _ in epoch.boxes}
+    closed = [
+        key
+        for key, _ in epoch.invite_boxes
+        if key not in group.invites or group.invites[key].is_revoked
+    ]
+    sealed_to = {user for user, _ in epoch.boxes}
+    group.is_rotation_due = group.members.keys() != sealed_to or bool(closed)
 
 
 def _keep_lost(group: Group, record: Record) -> None:

@@ -333,7 +333,7 @@ def fold_person(
     def strike_of(stands_on: Sequence[Record], record: Record) -> graph.Strike | None:
         return _strike_of(first, stands_on, record)
 
-    order = graph.in_order(mine, is_strong=_is_strong, strike_of=strike_of)
+    order = graph.in_order(mine, is_strong=_is_strong, strike_of=strike_of).order
     for record in order:
         _apply(person, record)
     person.records = mine

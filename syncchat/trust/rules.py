@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import DecodeError, TrustError
 from .boxes import is_box_key
 from .changes import (
@@ -173,10 +175,24 @@ def _refuse_join(group: Group, record: Record, change: Join) -> str:
     return found.refusal(record.at_ms)
 
 
+def refusal_of_late(group: Group, record: Record, change: Join) -> str:
+    """Return why a join whose invite was closed beside it cannot count as a request."""
+    found = group.invites.get(change.invite)
+    if found is None:
+        return "there is no such invite"
+    if reason := replace(found, is_revoked=False).refusal(record.at_ms):
+        return reason
+    return _refuse_asking(group, record, change)
+
+
 def _refuse_request(group: Group, record: Record, change: Request) -> str:
     found = group.invites.get(change.invite)
     if found is None:
         return "there is no such invite"
+    return _refuse_asking(group, record, change) or found.refusal(record.at_ms)
+
+
+def _refuse_asking(group: Group, record: Record, change: Join | Request) -> str:
     person = newcomer(record, change)
     devices = [device for device in person.active if device.key == record.signer]
     if not devices:
@@ -185,7 +201,7 @@ def _refuse_request(group: Group, record: Record, change: Request) -> str:
         return "they are a member already"
     if any(person.id == other.id for _, other in group.requests.values()):
         return "they have asked already"
-    if group.is_personal:
+    if isinstance(change, Request) and group.is_personal:
         if len(person.active) > 1:
             return "a device asks for itself alone"
         text = consent_text(group.owner, devices[0].box_key)
@@ -196,7 +212,7 @@ def _refuse_request(group: Group, record: Record, change: Request) -> str:
             return "another device has asked by this link or code: it works once; make a new one"
     if len(group.requests) >= REQUESTS_MAX:
         return "too many people wait for approval"
-    return found.refusal(record.at_ms)
+    return ""
 
 
 def _refuse_devices(group: Group, record: Record, change: Devices) -> str:

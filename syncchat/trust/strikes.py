@@ -5,6 +5,9 @@
 * A revocation strikes the revoked devices, and those that they alone have certified beside it.
 * Handing the room over, or leaving it, strikes the signer's own keys: who gave a right away does
   not take it back by going on from a moment before.
+* What closes invites closes them beside it as well: else who is removed could come back as
+  somebody else, by a link that they know. Who came by such an invite there has to ask; but what
+  came by an invite that was revoked is void.
 
 Seniority is by role, then by when the person came in. Of one person the revocations count first,
 the root's before a device's and an older device's before a younger's, then what gives up the own
@@ -20,10 +23,12 @@ from .changes import (
     Add,
     Devices,
     Genesis,
+    Invite,
     Join,
     Leave,
     Remove,
     Request,
+    RevokeInvite,
     Role,
     SetRole,
     change_of,
@@ -38,11 +43,13 @@ _REVOKES, _GIVES_UP, _REMOVES = range(3)
 
 
 class Claims:
-    """Knows every certificate that any record of a room's log brings, whether it counts or not."""
+    """Knows every certificate that any record of a room's log brings, and every invite that it
+    opens, whether it counts or not."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._records = records
         self._found: dict[bytes, list[tuple[bytes, bytes]]] | None = None
+        self._invites: list[tuple[bytes, bytes]] | None = None
 
     def certified(self, user: bytes) -> list[tuple[bytes, bytes]]:
         """Return pairs of signer and device key for a person."""
@@ -57,6 +64,19 @@ class Claims:
                         pair = each.signer, content.device_key
                         self._found.setdefault(each.log, []).append(pair)
         return self._found.get(user, [])
+
+    def invites(self) -> list[tuple[bytes, bytes]]:
+        """Return pairs of signer and invite key for the invites that need no approval."""
+        if self._invites is None:
+            found = [(record.signer, _opened(record)) for record in self._records]
+            self._invites = [(signer, key) for signer, key in found if key]
+        return self._invites
+
+    def invites_of(self, group: Group, user: bytes) -> set[bytes]:
+        """Return the keys of such invites whose links a member's devices may hold."""
+        keys = self.keys_of(group, user)
+        made = {key for signer, key in self.invites() if signer in keys}
+        return made | set(group.invites_of(user))
 
     def keys_of(self, group: Group, user: bytes) -> set[bytes]:
         """Return the keys by which a member could ever speak."""
@@ -77,13 +97,19 @@ def strike(group: Group, record: Record, claims: Claims) -> Strike | None:
         if person is None:
             return None
         struck: set[bytes] = set()
+        closed: set[bytes] = set()
         phase = _REMOVES
         match change:
             case Remove(members=users):
                 for user in group.members.keys() & set(users):
                     struck |= claims.keys_of(group, user)
+                closed = {key for _, key in claims.invites()}
+            case RevokeInvite(public=public):
+                struck = {public}
             case SetRole(role=Role.OWNER) | Leave():
                 struck, phase = claims.keys_of(group, person.id), _GIVES_UP
+                if isinstance(change, Leave):
+                    closed = claims.invites_of(group, person.id)
             case SetRole(member=user, role=role) if role > group.members[user].role:
                 struck = claims.keys_of(group, user)
             case _:
@@ -92,7 +118,8 @@ def strike(group: Group, record: Record, claims: Claims) -> Strike | None:
         return None
     member = group.members[person.id]
     place = person.place_of(record.signer)
-    return Strike((member.role, member.since, phase, place), frozenset(struck))
+    seniority = (member.role, member.since, phase, place)
+    return Strike(seniority, frozenset(struck), frozenset(closed))
 
 
 def _of_devices(group: Group, change: Devices, claims: Claims) -> Strike:
@@ -102,6 +129,7 @@ def _of_devices(group: Group, change: Devices, claims: Claims) -> Strike:
     grown = fold_person(brought, member.person)
     active = {bytes(device.key) for device in grown.active}
     struck = {bytes(device.key) for device in member.person.active} - active
+    closed = claims.invites_of(group, change.user) if struck else ()
     while more := {
         key
         for signer, key in claims.certified(change.user)
@@ -111,7 +139,8 @@ def _of_devices(group: Group, change: Devices, claims: Claims) -> Strike:
     signers = {r.signer for r in brought if r.kind == PersonKind.REVOKE}
     known = [s for s in signers if s == grown.root or s[:8] in grown.devices]
     place = min((grown.place_of(signer) for signer in known), default=len(grown.devices))
-    return Strike((member.role, member.since, _REVOKES, place), frozenset(struck))
+    seniority = (member.role, member.since, _REVOKES, place)
+    return Strike(seniority, frozenset(struck), frozenset(closed))
 
 
 def _brought(record: Record) -> list[Record]:
@@ -122,6 +151,15 @@ def _brought(record: Record) -> list[Record]:
     except DecodeError:
         pass
     return []
+
+
+def _opened(record: Record) -> bytes:
+    """Return the key of the invite without approval that a record opens, empty for none."""
+    try:
+        change = change_of(record)
+    except DecodeError:
+        return b""
+    return change.public if isinstance(change, Invite) and not change.needs_approval else b""
 
 
 def _content(record: Record) -> object:

@@ -244,6 +244,44 @@ def test_nobody_but_the_owner_changes_the_owner(story: Story) -> None:
     assert bool(group.owner) is bool(group.members)
 
 
+@FEW
+@given(st.lists(DEEDS, max_size=3), st.lists(DEEDS, max_size=3), st.randoms(use_true_random=False))
+def test_nobody_comes_in_by_a_link_beside_a_removal(
+    one: list[Deed], other: list[Deed], chance: Any
+) -> None:
+    story = begin()
+    room, owner = story.room, story.people[0].root
+    invite = room.invite(owner)
+    base = tip = room.log[-1]
+    for deed in one:
+        do(story, deed, on=tip)
+        tip = room.log[-1]
+    room.remove(story.people[2], by=owner, on=tip)
+    room.join(story.people[3], invite, on=base)
+    for deed in other:
+        do(story, deed, on=room.log[-1])
+    log = list(room.log)
+    chance.shuffle(log)
+    refused = dict(fold_group(log).refused)
+    counting = [record for record in log if record.hash not in refused]
+    below = {record.hash: _below(log, record) for record in counting}
+    for removal in (record for record in counting if record.kind == Kind.REMOVE):
+        for join in (record for record in counting if record.kind == Kind.JOIN):
+            assert join.hash in below[removal.hash] or removal.hash in below[join.hash]
+
+
+def _below(log: list[Record], record: Record) -> set[bytes]:
+    known = {each.hash: each for each in log}
+    found: set[bytes] = set()
+    todo = list(record.prevs)
+    while todo:
+        hash_ = todo.pop()
+        if hash_ not in found:
+            found.add(hash_)
+            todo += known[hash_].prevs
+    return found
+
+
 def _is_hand_over(record: Record) -> bool:
     change = change_of(record)
     return isinstance(change, SetRole) and change.role is Role.OWNER

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from syncchat.exchange import roster
+from syncchat.exchange.batch import Batch
 from syncchat.exchange.sealing import Sealer
-from syncchat.trust import epochs, membership, rules
+from syncchat.trust import epochs, membership, rules, strikes
 from syncchat.trust.group import Group
 
 from . import scenarios_of_groups as scenarios
 from .seeding import Edit, Mutant
 
 
-def _mutant(name: str, says: str, edit: Edit, *, scenario: Callable[[], object]) -> Mutant:
-    return Mutant(name, says, (edit,), scenario)
+def _mutant(name: str, says: str, *edits: Edit, scenario: Callable[[], object]) -> Mutant:
+    return Mutant(name, says, edits, scenario)
 
 
 GROUP_MUTANTS: tuple[Mutant, ...] = (
@@ -44,6 +45,11 @@ GROUP_MUTANTS: tuple[Mutant, ...] = (
         "removed member sealed to",
         "The key that comes with a removal is sealed to who is removed as well.",
         Edit(epochs.next_epoch, "if user not in gone", "if user not in ()"),
+        Edit(  # that alone has the key replaced before anything is sealed with it
+            membership._add_epoch,
+            "group.members.keys() != sealed_to",
+            "not group.members.keys() <= sealed_to",
+        ),
         scenario=scenarios.lives_of_groups,
     ),
     _mutant(
@@ -57,6 +63,18 @@ GROUP_MUTANTS: tuple[Mutant, ...] = (
         "What was sealed with a key that lost a fork of the log cannot be read.",
         Edit(membership._keep_lost, "len(group.lost) < LOST_MAX", "False"),
         scenario=scenarios.fork_of_a_log,
+    ),
+    _mutant(
+        "link open beside a removal",
+        "Who joins by a link, on a branch beside the removal that closed it, is in for good.",
+        Edit(strikes.strike, "{key for _, key in claims.invites()}", "set()"),
+        scenario=scenarios.link_beside_a_removal,
+    ),
+    _mutant(
+        "shown and let in no more",
+        "What a device wrote stays shown where the settled log does not let it in.",
+        Edit(Batch.follow_group, "0 if not is_let_in else row.seq", "row.seq"),
+        scenario=scenarios.link_beside_a_removal,
     ),
     _mutant(
         "removal lost in a fork",

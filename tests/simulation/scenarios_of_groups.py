@@ -10,7 +10,7 @@ from syncchat.core.clock import stamp
 from syncchat.core.journal import Entry
 from syncchat.core.values import MessageValue, Root, encode_value
 from syncchat.storage import rooms
-from syncchat.testing import Divergence, World
+from syncchat.testing import Divergence, SimPeer, World
 from syncchat.testing.ports import EPOCH_MS, SeededRandom
 from syncchat.trust.boxes import seal_box
 from syncchat.trust.changes import Epoch, Rotate
@@ -114,6 +114,60 @@ def fork_of_a_log() -> None:
             raise Divergence("one of the removals was lost")
         if alice.room.digest() != bob.room.digest() or len(bob.room.messages()) != 2:
             raise Divergence("what was said in a fork is not read")
+
+
+def link_beside_a_removal() -> None:
+    """Somebody new comes in by a link on one branch of the log; another removes who knew it."""
+    with World(seed=1, peers=3) as world:
+        alice, bob, carol = world.peers
+        for peer in world.peers:
+            peer.watch = None  # the relay's log is exchanged behind the world's back
+        eve = join_beside_removal(world)
+        world.run(seconds=30)
+        bob.do(lambda: bob.room.send("behind their backs"))
+        world.run(seconds=10)
+        for peer in (alice, bob):
+            if {m.id for m in peer.room.members()} != {alice.peer.id, bob.peer.id}:
+                raise Divergence(f"{peer.name} has let in who came by a closed link")
+        if alice.room.digest() != bob.room.digest():
+            raise Divergence("the room is not the same for all")
+        for outsider in (eve, carol):
+            if b"behind their backs" in outsider.disk.latest():
+                raise Divergence(f"{outsider.name} reads what was written after the removal")
+
+
+def join_beside_removal(world: World, *, ahead: int = 2) -> SimPeer:
+    """Have Eve come in by a link that is open on one branch, while Alice removes Carol on another,
+    after ``ahead`` other records, and let the branches meet."""
+    alice, bob, carol = world.peers
+    link = alice.do(lambda: alice.room.invite(uses=5))
+    world.run(seconds=2)
+    bob.go_offline()
+    carol.go_offline()
+    world.run(seconds=1)
+    common = copy.deepcopy(world.relay.log)
+    for _ in range(ahead):
+        alice.do(alice.room.invite)
+        world.run(seconds=1)
+    alice.do(lambda: alice.room.remove(carol.peer.id))
+    world.run(seconds=4)
+    alice.go_offline()
+    world.run(seconds=1)
+    world.relay.kill()
+    world.relay.log = common
+    world.relay.start()
+    eve = SimPeer("eve", world.loop, world.random, world.relay)
+    eve.peer.join(link)
+    eve.go_online()
+    world.run(seconds=4)
+    bob.go_online()
+    world.run(seconds=4)
+    eve.do(lambda: eve.room.send("by the branch"))
+    world.run(seconds=4)
+    if eve.peer.id not in {m.id for m in bob.room.members()}:
+        raise Divergence("who has a good link did not come in")
+    alice.go_online()
+    return eve
 
 
 def written_as_somebody_leaves() -> None:

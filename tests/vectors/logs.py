@@ -67,6 +67,7 @@ def record_vectors() -> dict[str, Any]:
         "person": _person(),
         "room": _room(),
         "fork": _fork(),
+        "fork_by_link": _fork_by_link(),
         "refused": _refused(),
     }
 
@@ -190,6 +191,31 @@ def _fork() -> dict[str, Any]:
     }
 
 
+def _fork_by_link() -> dict[str, Any]:
+    """Return a log in which people come in by links that others close at that moment, and a key
+    counts that is sealed to who was removed."""
+    owner, ann, bob, cat, dan = (Human(seed) for seed in range(15, 20))
+    room = House(owner, seed=2)
+    room.add(ann, Role.ADMIN)
+    room.add(bob)
+    removed_by, revoked = room.invite(), room.invite(ann)
+    base = room.log[-1]
+    removal = room.remove(bob, by=ann, on=base)
+    last = room.record(RevokeInvite(revoked.public), ann, on=removal)
+    first = room.rotate(by=owner, on=base)
+    second = room.rotate(by=owner, on=first)
+    new = room.invite(on=second)
+    by_late = room.join(cat, removed_by, on=room.log[-1])
+    by_void = room.join(dan, revoked, on=by_late)
+    by_new = room.join(Human(20), new, on=by_void)
+    room.record(Merge(), owner, on=sorted((last, by_new), key=lambda record: record.hash))
+    return {
+        "room": room.id.hex(),
+        "records": sorted(record.raw.hex() for record in room.log),
+        "state": _state(room.group),
+    }
+
+
 def _state(group: Group) -> dict[str, Any]:
     return {
         "members": {user.hex(): int(member.role) for user, member in group.members.items()},
@@ -199,6 +225,7 @@ def _state(group: Group) -> dict[str, Any]:
         "open_invites": sorted(
             key.hex() for key, opened in group.invites.items() if not opened.refusal(NOW)
         ),
+        "requests": {hash_.hex(): person.id.hex() for hash_, (_, person) in group.requests.items()},
         "hidden": {message.hex(): hidden for message, hidden in group.hidden.items()},
         "refused": {hash_.hex(): reason for hash_, reason in group.refused},
         "heads": [head.hex() for head in group.heads],

@@ -16,7 +16,7 @@ from syncchat.trust.records import Record
 
 from .people import ANN, BOB, CAT, DAN, EVE, OWNER, House, Human, house, pin, roles
 
-VOID = "its signer was removed at the same moment"
+VOID = "its signer was removed, or its invite revoked, at the same moment"
 
 
 def settled(room: House) -> Group:

@@ -103,9 +103,12 @@ def test_rooms_log_comes_to_what_the_vector_says_and_has_every_kind() -> None:
         assert is_committed(group, number, bytes.fromhex(key))
 
 
-def test_forked_log_comes_to_what_the_vector_says_in_any_order() -> None:
-    told = FILE["fork"]
+@pytest.mark.parametrize(("name", "refused"), [("fork", 2), ("fork_by_link", 5)])
+def test_forked_log_comes_to_what_the_vector_says_in_any_order(name: str, refused: int) -> None:
+    told = FILE[name]
     records = [decode_record(bytes.fromhex(raw)) for raw in told["records"]]
     for order in itertools.islice(itertools.permutations(records), 0, 40_320, 1_009):
         assert state_of(list(order)) == told["state"]
-    assert len(told["state"]["refused"]) == 2
+    for record in records:
+        verify_change(record)
+    assert len(told["state"]["refused"]) == refused

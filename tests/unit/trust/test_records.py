@@ -167,7 +167,13 @@ def test_signature_of_somebody_else_does_not_hold() -> None:
 def test_every_kind_has_one_type_and_removals_are_among_the_strong() -> None:
     assert set(TYPES) == set(Kind)
     strong = {kind for kind in Kind if is_strong(merge(kind=kind))}
-    assert strong == {Kind.REMOVE, Kind.LEAVE, Kind.SET_ROLE, Kind.DEVICES}
+    assert strong == {
+        Kind.REMOVE,
+        Kind.LEAVE,
+        Kind.SET_ROLE,
+        Kind.DEVICES,
+        Kind.REVOKE_INVITE,
+    }
     assert kind_of(Merge()) == Kind.MERGE
 
 
