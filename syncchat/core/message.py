@@ -14,7 +14,8 @@ from .markup import Block, parse_markup
 
 
 class Status(StrEnum):
-    """How far a message got; never goes backwards.
+    """How far a message got; never goes backwards, except from SENT to REFUSED where the relay lost
+    it, and its writer's chain ended before it by the room's log.
 
     Others' messages, and deleted ones, are DELIVERED.
     """

@@ -4,6 +4,10 @@ A stored envelope moves the own chain's acknowledged seq, and the cursor where i
 of the log: an Ack stands for the delivery to its own sender. A refusal for now only sets back what
 counts as pushed. A refusal for good parks the room's outbox with its reason, but only when the
 relay repeats it on the next connection: the first one may have been damaged on its way.
+
+What was acknowledged stays so, whatever a relay says later, with one exception: it refuses for
+good what it has lost, and the room's log, which no relay can make up, says that this device's chain
+ended before. That counts nowhere any more; to show it as sent would be a lie.
 """
 
 from __future__ import annotations
@@ -21,6 +25,11 @@ from ..wire.codes import ItemStatus
 from ..wire.envelope import decode_envelope
 from .progress import Progress
 from .receiving import Receiver
+
+LOST = (
+    "the relay lost this before anybody else read it, and takes it no more, because what you "
+    "could write here ended before it"
+)
 
 PAUSE_MS = 1_000
 """How long a room's pushes rest after the relay said that it is full, or lacks what lets this
@@ -114,8 +123,12 @@ class Acks:
             lease.check(self._db, self._holder)
             own = chains.add_chain(self._db, progress.row, self._keys.device, self._keys.public)
             if own.frozen is None:
-                chains.freeze(self._db, own.id, reason)
-                self._touch(own, own.acked, own.seq)
+                end = self._receiver.end_of(progress.row, own)
+                is_lost = end < own.acked
+                if is_lost:
+                    chains.set_back_acked(self._db, own.id, end)
+                chains.freeze(self._db, own.id, LOST if is_lost else reason)
+                self._touch(own, min(end, own.acked), own.seq)
 
     def cursors_seen(self, progress: Progress, cursors: tuple[tuple[DeviceId, int], ...]) -> None:
         """Store how far the furthest of other members' devices is; the state *delivered*."""
@@ -171,7 +184,7 @@ class Acks:
                     "another copy of this database has written in this room; use only one copy, "
                     "and start the other with a new database"
                 )
-            case ItemStatus.FORBIDDEN if not self._may_write_there(progress.row):
+            case ItemStatus.FORBIDDEN if self._is_unknown_there(progress.row):
                 progress.pushed = min(progress.pushed, chain_seq - 1)
                 progress.resume_at_ms = now_ms + PAUSE_MS
             case ItemStatus.FORBIDDEN:
@@ -180,14 +193,17 @@ class Acks:
                 return "the relay found the envelope invalid"
         return ""
 
-    def _may_write_there(self, room: int) -> bool:
-        """Tell whether this device may write by what the relay is known to have of the room's log.
+    def _is_unknown_there(self, room: int) -> bool:
+        """Tell whether the relay is known to lack what of the room's log lets this device write.
 
         A relay that lost this member's entry refuses what they write until it has it back.
         """
+        here = self._receiver.group_of(room)
+        if here is not None and not here.may_write(self._keys.public):
+            return False
         raws = members.records_at_relay(self._db, room)
-        group = fold_group(decode_record(raw) for raw in raws) if raws else None
-        return group is not None and group.may_write(self._keys.public)
+        there = fold_group(decode_record(raw) for raw in raws) if raws else None
+        return there is None or not there.may_write(self._keys.public)
 
     def _refused(
         self,

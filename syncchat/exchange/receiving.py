@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from ..errors import SyncchatError
 from ..ports import Clock
 from ..storage import lease, rooms
+from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.rooms import RoomRow
 from ..trust import chain as links
+from ..trust.group import Group
 from ..trust.keys import DeviceKeys
 from ..trust.records import Record
 from .batch import Batch
@@ -91,6 +93,16 @@ class Receiver:
             lease.check(self._db, self._holder)
             rooms.set_doubted(self._db, room, differs)
         return differs
+
+    def group_of(self, room: int) -> Group | None:
+        """Return who is in a room, by all of its log that is here."""
+        return self._volumes.groups.of(room)
+
+    def end_of(self, room: int, own: ChainRow) -> int:
+        """Return up to where the own chain may count for others, by the room's log."""
+        group = self.group_of(room)
+        pin = None if group is None else group.pins.get(self._keys.public[:8])
+        return own.seq if pin is None else max(pin.seq, own.delivered)
 
     def take_records(self, room: int, records: Sequence[tuple[Record, int | None]]) -> None:
         """Take records that the relay has stored; inside a transaction."""

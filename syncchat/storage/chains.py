@@ -264,8 +264,13 @@ def last_at_relay(db: Database, chain: int) -> int:
 
 
 def set_acked(db: Database, chain: int, seq: int) -> None:
-    """Store up to where the own chain is acknowledged; never goes backwards."""
+    """Store up to where the own chain is acknowledged; goes back by ``set_back_acked`` only."""
     db.execute("update chain set acked = max(acked, ?) where id = ?", (seq, chain))
+
+
+def set_back_acked(db: Database, chain: int, seq: int) -> None:
+    """Count nothing after ``seq`` as acknowledged, though it was: the relay lost it for good."""
+    db.execute("update chain set acked = min(acked, ?) where id = ?", (seq, chain))
 
 
 def set_delivered(db: Database, chain: int, relay_cursor: int) -> bool:
