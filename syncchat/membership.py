@@ -202,14 +202,15 @@ class Membership:
             if duty is not None:
                 self._take(row, duty.records[-1])
 
-    def may_write(self, row: RoomRow) -> str:
+    def may_write(self, room: int) -> str:
         """Return why nothing may be written in a room, empty where it may."""
-        if row.standing.is_coming or row.standing is Standing.RECOVERING:
+        standing, root, last = members.own_place(self._db, room)
+        if standing.is_coming or standing is Standing.RECOVERING:
             return ""  # what is written waits until this peer is in
-        if row.standing not in (Standing.MEMBER, Standing.RETURNING):
-            return why_no_member(self._db, row)
-        group = self.group(row.id)
-        user = user_of(self.root)
+        if standing not in (Standing.MEMBER, Standing.RETURNING):
+            return why_no_member(self._db, rooms.load_room(self._db, room))
+        group = self._groups.at(room, last) or self.group(room)
+        user = user_of(root)
         is_reader = user in group.members and group.members[user].role is Role.READER
         return "readers cannot write here" if is_reader else ""
 

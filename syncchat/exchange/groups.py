@@ -22,13 +22,19 @@ class Groups:
         self._db = db
         self._kept: OrderedDict[int, tuple[int, Group]] = OrderedDict()
 
+    def at(self, room: int, last: int) -> Group | None:
+        """Return who is in a room whose newest record has row ``last``, if that is in memory."""
+        kept = self._kept.get(room)
+        if kept is None or kept[0] != last:
+            return None
+        self._kept.move_to_end(room)
+        return kept[1]
+
     def of(self, room: int) -> Group | None:
         """Return who is in a room; None while its log is not here. Not to be changed."""
-        last = members.last_record(self._db, room)
-        kept = self._kept.get(room)
-        if kept is not None and kept[0] == last:
-            self._kept.move_to_end(room)
-            return kept[1]
+        found = self.at(room, members.last_record(self._db, room))
+        if found is not None:
+            return found
         raws = members.records_of(self._db, room)
         return self._keep(room, fold_group(decode_record(raw) for raw in raws)) if raws else None
 

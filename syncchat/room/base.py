@@ -68,7 +68,7 @@ class RoomPart:
         """Run a local write in one durable transaction, with a stamp of its own."""
         db = self._peer._db
         with db.atomic():
-            if reason := self._peer._membership.may_write(self._load()):
+            if reason := self._peer._membership.may_write(self._row):
                 raise NotAllowedError(reason)
             stamp = rooms.next_stamp(db, self._peer.now_ms())
             batch = view.ViewBatch(db, self._row, me=self._peer.device)

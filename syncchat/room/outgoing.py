@@ -98,7 +98,7 @@ class RoomOutbox(RoomPart):
             row.standing is Standing.MEMBER
             and not members.intents(db, self._row, is_open=True)
             and not members.unsent_records(db, self._row)
-            and (outbox.count(db, self._row) == 0 or bool(self._peer._membership.may_write(row)))
+            and (outbox.count(db, self._row) == 0 or bool(self._peer._membership.may_write(row.id)))
             and (own is None or own.seq == own.acked)
             and row.cursor >= row.head
             and self._peer._is_live(row)

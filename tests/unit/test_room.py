@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+import syncchat
 from syncchat import Message, Peer, Room, Status
 from syncchat.errors import NotAllowedError, NotFoundError, ValidationError
 from syncchat.ids import message_id
@@ -253,3 +255,22 @@ def test_id_of_an_absent_message_is_not_found_by_any_call(room: Room) -> None:
             call(absent)
     with pytest.raises(NotFoundError):
         room.react(absent, "👍")
+
+
+def test_who_may_write_is_asked_in_one_query_of_what_others_have_stored(tmp_path: Path) -> None:
+    """Another process may have changed it since the last write here."""
+    statements: list[str] = []
+    with (
+        syncchat.open(tmp_path / "peer.db", name="Ann") as here,
+        syncchat.open(tmp_path / "peer.db") as there,
+    ):
+        room = here.create_room("Team")
+        room.send("first")
+        here._db._conn.set_trace_callback(statements.append)
+        assert here._membership.may_write(room._row) == ""
+        here._db._conn.set_trace_callback(None)
+        assert len(statements) == 1
+        there.room("Team").leave()
+        with pytest.raises(NotAllowedError, match="you have left this room"):
+            room.send("second")
+        assert [message.text for message in room.messages()] == ["first"]
