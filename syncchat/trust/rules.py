@@ -202,6 +202,7 @@ def _refuse_asking(group: Group, record: Record, change: Join | Request) -> str:
     if any(person.id == other.id for _, other in group.requests.values()):
         return "they have asked already"
     if isinstance(change, Request) and group.is_personal:
+        found = group.invites[change.invite]
         if len(person.active) > 1:
             return "a device asks for itself alone"
         text = consent_text(group.owner, devices[0].box_key)
