@@ -36,7 +36,7 @@ from ..storage.view import ViewBatch, clear
 from ..trust import chain as links
 from ..trust.group import Group
 from ..trust.keys import DeviceKeys, verify
-from ..trust.records import Record, RecordHash, is_record
+from ..trust.records import Record, RecordHash, decode_record, is_record
 from ..wire.envelope import Envelope, Header, decode_envelope
 from .own import OwnChain
 from .reading import BeforeMe, ChainReading
@@ -152,7 +152,11 @@ class Batch:
     def _take_records(self, envelopes: tuple[bytes, ...], keys: DeviceKeys) -> None:
         known: set[RecordHash] = set()
         records: list[tuple[Record, int | None]] = []
-        trial = Trial(self._volumes.groups.of(self._room.id))
+        room = self._room.id
+        trial = Trial(
+            self._volumes.groups.of(room),
+            lambda: map(decode_record, members.records_of(self._db, room)),
+        )
         for position, raw in enumerate(envelopes):
             if not is_record(raw):
                 continue
@@ -188,7 +192,7 @@ class Batch:
                 is_cut |= chains.set_held(self._db, row.id, end, row.seq, held=True)
                 if row.waiting is None:
                     chains.wait(self._db, row.id, ENDED if is_let_in else NOT_LET_IN)
-            elif row.waiting is not None and row.frozen is None:
+            if row.waiting is not None and row.frozen is None:
                 self._read_on(row)
         self._view.flush()
         if is_cut:
@@ -233,6 +237,7 @@ class Batch:
         user = None if group is None else group.owners.get(device_bytes(self._me))
         if group is not None and user in group.members:
             reading.first_epoch = group.members[user].epoch
+            reading.lost_epochs = group.lost_for_good
         return reading
 
     def _why_wait(self, row: ChainRow, header: Header) -> str | None:
@@ -392,7 +397,7 @@ class Batch:
     # Rebuilding
 
     def _refold_chain(self, row: ChainRow) -> None:
-        start = replace(row, seq=0, link=links.GENESIS, last_stamp=ZERO, volume=max(0, row.passed))
+        start = replace(row, seq=0, link=links.GENESIS, last_stamp=ZERO, volume=0, passed=-1)
         reading = ChainReading(self._db, self._volumes, self._view, self._room, start)
         link, after = links.GENESIS, 0
         while part := chains.readable_after(self._db, row.id, after, limit=_REFOLD_BATCH):
@@ -400,6 +405,7 @@ class Batch:
                 envelope, header = decode_envelope(raw)
                 if seq != after + 1:  # some were passed over
                     link = chains.link_before(self._db, row.id, seq)
+                    reading.volume = max(reading.volume, min(row.passed, header.volume - 1))
                 reading.read(envelope, header, previous=link)
                 link, after = stored_link, seq
             self._view.flush()

@@ -289,8 +289,8 @@ class Duties:
     def _come_in(self, room: RoomRow, group: Group, root: bytes) -> Duty | None:
         invite = invite_keys(room)
         found = None if invite is None else group.invites.get(invite.public)
-        if invite is None or found is None:
-            return None
+        if invite is None or found is None or len(group.heads) > 1:
+            return None  # on top of a fork, a relay that lost it takes only a Merge again
         person = identity.own_person(self._db, root)
         if any(who.id == person.id for _, who in group.requests.values()):
             return None
@@ -439,7 +439,7 @@ class Duties:
         before = {number: rooms.room_key(self._db, room.id, number) for number in group.gaps}
         here = {
             key_commitment(room.room_id, number, key): (number, key)
-            for number in {number for number, _ in group.lost}
+            for number in {number for number, _ in group.lost} - group.lost_for_good
             for key in rooms.lost_keys(self._db, room.id, number)
         }
         here |= {

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from ..ports import Clock, Random
 from ..storage import chains, identity, lease, members, operators, outbox, rooms
 from ..storage.database import Database
-from ..storage.rooms import NO_FINGERPRINT, RoomRow
+from ..storage.rooms import NO_FINGERPRINT, RoomRow, Standing
 from ..sync.events import (
     AccessChanged,
     Acked,
@@ -239,11 +239,9 @@ class Exchange:
 
     def _open_rooms(self) -> None:
         """Open every room of this relay that is not open yet."""
-        new = [
-            room
-            for room in rooms.all_rooms(self._db)
-            if room.relay == self._relay and room.room_id not in self._rooms
-        ]
+        here = [room for room in rooms.all_rooms(self._db) if room.relay == self._relay]
+        new = [room for room in here if room.room_id not in self._rooms]
+        self._dirty |= {p.room for r in here if (p := self._rooms.get(r.room_id)) and p.may_open(r)}
         if not new:
             return
         positions = []
@@ -251,7 +249,7 @@ class Exchange:
             room = stored
             own = chains.find_chain(self._db, room.id, self._keys.device)
             acked = 0 if own is None else own.acked
-            progress = Progress(room.id, room.room_id)
+            progress = Progress(room.id, room.room_id, room.invite)
             self._rooms[room.room_id] = progress
             if room.incarnation != self._incarnation:
                 room = self._start_over(room, is_loss=bool(acked or room.head))
@@ -458,6 +456,9 @@ class Exchange:
     def _pump_room(self, progress: Progress) -> bool:
         """Send what a room has; tell whether nothing is left that waits only for a free push."""
         if progress.is_closed:
+            if progress.may_open(rooms.load_room(self._db, progress.row)):
+                self._give_up("there is another invite; trying it")
+                return True
             self._recorder.push_to_closed(progress)
             return True
         if not progress.is_live or progress.is_behind_itself or progress.resume_at_ms:
@@ -468,6 +469,8 @@ class Exchange:
                 return True
             if self._recorder.push_due(progress, room, now_ms=self._now()):
                 continue
+            if room.standing is not Standing.MEMBER:
+                return True  # the relay would refuse it, and that would park the chain
             own = chains.find_chain(self._db, progress.row, self._keys.device)
             is_frozen = progress.is_parked = own is not None and own.frozen is not None
             if own is not None and not is_frozen and own.seq > progress.pushed:

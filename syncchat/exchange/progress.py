@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..storage.rooms import RoomRow
 from .duties import Duty
 
 _TIMES = ("resume_at_ms", "seal_at_ms", "records_due_ms", "rotate_due_ms")
@@ -11,7 +12,8 @@ _TIMES = ("resume_at_ms", "seal_at_ms", "records_due_ms", "rotate_due_ms")
 
 @dataclass(slots=True)
 class Progress:
-    """Is how far one room is on this connection; ``row`` is its row, ``room`` its id.
+    """Is how far one room is on this connection; ``row`` is its row, ``room`` its id, ``invite``
+    the seed of the invite with which it was opened.
 
     ``pushed`` is the chain seq up to which the own chain is at the relay or on its way there,
     ``relay_own_seq`` how much of it the relay had when the room was opened, ``is_parked`` that no
@@ -26,6 +28,7 @@ class Progress:
 
     row: int
     room: bytes
+    invite: bytes | None = None
     is_open: bool = False
     is_live: bool = False
     head: int = 0
@@ -49,6 +52,10 @@ class Progress:
     is_refused: bool = False
     is_reread: bool = False
     is_offered: bool = False
+
+    def may_open(self, room: RoomRow) -> bool:
+        """Tell whether a room is closed that may open by an invite which came since."""
+        return self.is_closed and room.invite != self.invite
 
     @property
     def times(self) -> list[int]:

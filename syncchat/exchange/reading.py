@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from ..core.reader import Change, VolumeState, read_update
 from ..errors import DecodeError, KeyMissing, UpdateRefused
@@ -24,8 +24,10 @@ class BeforeMe(Exception):
 class ChainReading:
     """Reads what follows on a chain; the state moves on only with what could be read.
 
-    ``first_epoch`` is the first room key that this peer may have. What was sealed before is passed
-    over, with the volumes that it stands in: there writers begin a new volume with each new key.
+    ``first_epoch`` is the first room key that this peer may have, ``lost_epochs`` those that lost a
+    fork of the log and that nobody hands on. What was sealed with other keys is passed over, with
+    the rest of the volumes that it stands in: there writers begin a new volume with each new key.
+    Who was here before, and came back, has read volumes before those.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class ChainReading:
         self._chain = chain
         self._grown: dict[int, tuple[VolumeState, int]] = {}
         self.last_stamp = chain.last_stamp
-        self.volume = chain.volume
+        self.volume = max(chain.volume, chain.passed)
         self.passed = chain.passed
+        self._passed_now: set[int] = set()
         self.first_epoch = 0
+        self.lost_epochs: Set[int] = frozenset()
 
     def read(self, envelope: Envelope, header: Header, *, previous: bytes) -> Sequence[Change]:
         """Read the next envelope, which follows the link ``previous``; return its changes.
@@ -54,16 +58,17 @@ class ChainReading:
         """
         if header.kind != EnvelopeKind.UPDATE:
             raise DecodeError(f"kind {header.kind} is of a later version; update syncchat")
-        if header.volume <= self.passed:
+        if self._is_passed(header):
             raise BeforeMe
         context = links.context(self._room.room_id, previous, envelope.header)
         try:
             update = self._volumes.open(self._room, envelope, header, self._chain.key, context)
         except KeyMissing:
-            if header.epoch >= self.first_epoch:
+            if header.epoch >= self.first_epoch and header.epoch not in self.lost_epochs:
                 raise
-            self.passed = header.volume
+            self.passed = max(self.passed, header.volume)
             self.volume = max(self.volume, header.volume)
+            self._passed_now.add(header.volume)
             raise BeforeMe from None
         return self.take(update, header.volume, header.seq)
 
@@ -89,6 +94,14 @@ class ChainReading:
             changes=changes,
         )
         return changes
+
+    def _is_passed(self, header: Header) -> bool:
+        """Tell whether something before an envelope in its volume was passed over."""
+        if header.volume > self.passed:
+            return False
+        return header.volume in self._passed_now or chains.is_held_before(
+            self._db, self._chain.id, header.volume, header.seq
+        )
 
     def save(self) -> None:
         """Store how far the volumes have grown, and which were passed over."""

@@ -6,7 +6,7 @@ devices are whose, which room keys open, whether this peer is a member.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from ..errors import ChainBroken, TrustError
@@ -15,6 +15,7 @@ from ..storage import identity, members, rooms
 from ..storage.database import Database
 from ..storage.rooms import RoomRow, Standing
 from ..trust.epochs import is_committed, open_all, open_epoch, open_lost
+from ..trust.graph import below
 from ..trust.group import Group, copied
 from ..trust.keys import DeviceKeys
 from ..trust.membership import fold_group, room_of, verify_change
@@ -47,32 +48,41 @@ def checked_record(raw: bytes, room: RoomRow, known: set[RecordHash], db: Databa
 
 
 class Trial:
-    """Sees which records on top of a room's log an honest relay would never have taken.
+    """Sees which new records an honest relay would never have taken on top of what they stand on.
 
-    Who stores such a record builds on it, and honest relays then take nothing more. What forks
-    the log is judged by the fold.
+    Who stores such a record builds on it, and honest relays then take nothing more. It is judged by
+    its own past alone, so what came in between, or first, makes no difference. ``past`` gives the
+    records that are here.
     """
 
-    def __init__(self, group: Group | None) -> None:
+    def __init__(self, group: Group | None, past: Callable[[], Iterable[Record]]) -> None:
         self._group = group
+        self._past = past
         self._is_own = False
-        self._has_forked = False
+        self._new: list[Record] = []
 
     def take(self, record: Record, *, is_here: bool) -> None:
         """Take the next record; raises ``TrustError`` with the reason why it may not be there."""
-        if is_here or self._has_forked:
+        if is_here:
             return
-        if self._group is None:
-            self._has_forked = bool(record.prevs)
-            self._group, self._is_own = (None if record.prevs else fold_group([record])), True
-        elif record.prevs != self._group.heads:
-            self._has_forked = True
-        else:
-            if reason := refusal_of(self._group, record):
+        if record.prevs:
+            group = self._state_at(record.prevs)
+            if reason := refusal_of(group, record):
                 raise TrustError(f"the record may not be there: {reason}")
-            if not self._is_own:
-                self._group, self._is_own = copied(self._group), True
-            fold_group([record], self._group)
+            fold_group([record], group)
+        elif self._group is None:
+            self._group, self._is_own = fold_group([record]), True
+        self._new.append(record)
+
+    def _state_at(self, prevs: tuple[RecordHash, ...]) -> Group:
+        """Return the state that follows from some records, to be changed: the next one as a rule
+        stands on what is taken now."""
+        if self._group is None or prevs != self._group.heads:
+            known = {record.hash: record for record in (*self._past(), *self._new)}
+            self._group, self._is_own = fold_group(below(known, prevs)), True
+        elif not self._is_own:
+            self._group, self._is_own = copied(self._group), True
+        return self._group
 
 
 def take_records(

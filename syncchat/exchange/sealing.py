@@ -8,7 +8,7 @@ moves the chain on, and removes the ops: a crash leaves either all of it or noth
 from __future__ import annotations
 
 from ..core.journal import Entry, room_left
-from ..errors import UpdateRefused
+from ..errors import SealBroken, UpdateRefused
 from ..ids import DEVICE_BYTES, DeviceKey
 from ..ports import Random
 from ..storage import chains, lease, outbox, rooms
@@ -17,9 +17,8 @@ from ..storage.database import Database
 from ..storage.rooms import RoomRow
 from ..storage.view import ViewBatch
 from ..trust import chain as links
-from ..trust.changes import History
 from ..trust.keys import DeviceKeys
-from ..trust.seal import seal
+from ..trust.seal import open_sealed, seal
 from ..wire.envelope import (
     NONCE_BYTES,
     Envelope,
@@ -95,12 +94,24 @@ class Sealer:
         return True
 
     def _is_new_key(self, room: RoomRow, own: ChainRow) -> bool:
-        """Tell whether a volume must end with a key, for newcomers to read on from the next."""
+        """Tell whether a volume must end because newcomers get no key from before this one."""
         group = self._volumes.groups.of(room.id)
         last = chains.envelope_at(self._db, own.id, own.seq)
-        if group is None or group.history is not History.FROM_JOIN or last is None:
+        if group is None or not group.earliest or last is None:
             return False
-        return decode_envelope(last[1])[1].epoch != room.epoch
+        envelope, header = decode_envelope(last[1])
+        if header.epoch < group.earliest:
+            return True
+        if all(header.epoch != number for number, _ in group.lost):
+            return False
+        previous = chains.link_before(self._db, own.id, own.seq)
+        context = links.context(room.room_id, previous, envelope.header)
+        try:
+            key = self._volumes.key(room, header.epoch, DeviceKey(self._keys.public))
+            open_sealed(key, header.nonce, context, envelope.body)
+        except SealBroken:
+            return True  # it was sealed with a key that lost a fork of the log
+        return False
 
     def _may_write(self, room: RoomRow) -> bool:
         """Tell whether what is sealed now would be read by all members and by nobody else."""

@@ -90,16 +90,16 @@ class Volumes:
         Its key may be one that lost a fork of the room's log. Raises ``KeyMissing`` while no key
         that opens it is here, and ``DecodeError``, ``SealBroken``.
         """
-        key = self.key(room, header.epoch, device_key)
         try:
+            key = self.key(room, header.epoch, device_key)
             return open_sealed(key, header.nonce, authenticated, envelope.body)
         except SealBroken as exc:
             for lost in rooms.lost_keys(self._db, room.id, header.epoch):
                 with suppress(SealBroken):
                     key = body_key(lost, room.room_id, device_key[:8])
                     return open_sealed(key, header.nonce, authenticated, envelope.body)
-            if header.epoch == 0:  # a room's first key is part of its name
-                raise
+            if header.epoch == 0 or isinstance(exc, KeyMissing):
+                raise  # a room's first key is part of its name
             raise KeyMissing(f"no room key of epoch {header.epoch} that is here opens it") from exc
 
     def forget_keys(self) -> None:

@@ -121,6 +121,7 @@ class RoomRoster(RoomPart):
     def set_history(self, history: str) -> None:
         """Set what new members may read: "shared" for all, "from_join" for what comes after.
 
+        The latter closes the invites that need no approval, whose links open what came before.
         Raises ``NotAllowedError``, ``ValidationError``.
         """
         self._change(ChangeHistory(chosen(HISTORIES, history, "history")))

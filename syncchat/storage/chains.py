@@ -145,6 +145,15 @@ def held_after(db: Database, chain: int, seq: int) -> list[tuple[int, bytes, byt
     ]
 
 
+def is_held_before(db: Database, chain: int, volume: int, seq: int) -> bool:
+    """Tell whether an envelope of a volume before ``seq`` is stored and not read."""
+    found = db.row(
+        "select 1 from envelope where chain = ? and volume = ? and seq < ? and held = 1 limit 1",
+        (chain, volume, seq),
+    )
+    return found is not None
+
+
 def set_held(db: Database, chain: int, after: int, upto: int, *, held: bool) -> bool:
     """Mark envelopes as read or not; tell whether that changed any."""
     moved = db.execute(

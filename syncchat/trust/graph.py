@@ -18,7 +18,7 @@ This is the *strong removal, seniority decides* rule of the literature on decent
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from .records import Record, RecordHash
@@ -79,6 +79,18 @@ def connected(records: Mapping[RecordHash, Record]) -> dict[RecordHash, Record]:
     """Return the records that stand on nothing which is not here."""
     order = _topological(records, lambda _: False)
     return {record.hash: record for record in order}
+
+
+def below(records: Mapping[RecordHash, Record], heads: Iterable[RecordHash]) -> list[Record]:
+    """Return some records and all that they stand on."""
+    found: dict[RecordHash, Record] = {}
+    todo = list(heads)
+    while todo:
+        hash_ = todo.pop()
+        if hash_ not in found and hash_ in records:
+            found[hash_] = records[hash_]
+            todo += records[hash_].prevs
+    return list(found.values())
 
 
 def _chain(records: Mapping[RecordHash, Record]) -> list[Record] | None:

@@ -94,6 +94,8 @@ class Group:
     """Where chains end, by device; devices without one go on."""
     epoch: int = 0
     epochs: dict[int, KnownEpoch] = field(default_factory=dict)
+    earliest: int = 0
+    """The first epoch whose key is to be had from the newest; newcomers get none before it."""
     lost: dict[tuple[int, bytes], KnownEpoch] = field(default_factory=dict)
     """Epochs that lost a fork of the log, by number and commitment; nothing is sealed with them."""
     gaps: set[int] = field(default_factory=set)
@@ -111,6 +113,13 @@ class Group:
     forks: int = 0
 
     # Questions
+
+    @property
+    def lost_for_good(self) -> frozenset[int]:
+        """Return the numbers of epochs that lost a fork and are not handed on: who has no box of
+        one in the log never gets its key."""
+        is_shared = self.history is History.SHARED
+        return frozenset(n for n, _ in self.lost if not is_shared or n < self.earliest)
 
     def person_of(self, key: bytes) -> Person | None:
         """Return the present member for whom a key may act now, None for nobody."""

@@ -235,8 +235,7 @@ def _apply(group: Group, record: Record, change: Change) -> None:
                 _let_out(group, user)
             _pin(group, change.pins, gone)
             group.is_rotation_due = True
-            for opened in group.invites.values():  # of which they may have the link
-                opened.is_revoked |= not opened.invite.needs_approval
+            _close_automatic(group)  # they may have the link
         case Leave():
             _leave(group, record, change)
         case SetRole():
@@ -256,6 +255,8 @@ def _apply(group: Group, record: Record, change: Change) -> None:
         case Devices():
             _grow(group, change)
         case Settings():
+            if change.history is History.FROM_JOIN and group.history is not History.FROM_JOIN:
+                _close_automatic(group)  # they have the key in force, which leads to the past
             group.history = change.history
         case Moderate():
             group.hidden[change.message] = change.is_hidden
@@ -278,8 +279,8 @@ def _enter(group: Group, record: Record, change: Add | Join, role: Role) -> None
     member = group.members[user]
     if isinstance(change, Join):
         member.invite = change.invite
-    if group.history is History.FROM_JOIN:
-        member.epoch = group.epoch + 1
+    is_from_join = group.history is History.FROM_JOIN
+    member.epoch = group.epoch + 1 if is_from_join else group.earliest
     for hash_, (_, person) in list(group.requests.items()):
         if person.id == user or (isinstance(change, Add) and hash_ == change.request):
             del group.requests[hash_]
@@ -303,6 +304,12 @@ def _let_in(group: Group, person: Person, role: Role) -> bytes:
         else:
             group.pins.pop(id_, None)
     return user
+
+
+def _close_automatic(group: Group) -> None:
+    """Close the invites by which one comes in without approval."""
+    for opened in group.invites.values():
+        opened.is_revoked |= not opened.invite.needs_approval
 
 
 def _close_invites(group: Group, keys: Iterable[bytes]) -> None:
@@ -403,7 +410,9 @@ def _add_epoch(group: Group, epoch: Epoch, record: Record) -> None:
         dict(epoch.invite_boxes),
     )
     is_linked = bool(epoch.link) and group.knows_all(record)  # else perhaps to a key that lost
-    if epoch.number and not is_linked and group.history is History.SHARED:
+    if epoch.number and group.history is History.FROM_JOIN:
+        group.earliest = epoch.number
+    elif epoch.number and not is_linked:
         group.gaps.add(epoch.number - 1)
     group.linked.update(commitment for _, commitment, _ in epoch.others)
     closed = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from syncchat_relay.log.groups import folded
 
 from syncchat.core.journal import Entry, Volume
 from syncchat.ids import device_text
@@ -36,6 +37,16 @@ def put_into_log(world: World, *raws: bytes) -> None:
     world.relay.kill()
     for raw in raws:
         world.relay.log._rooms[world.room_id]._store(raw)
+    world.relay.start()
+    world.run(seconds=20)
+
+
+def fork_log(world: World, record: Record) -> None:
+    """Have the relay take a record beside those that it has, and deliver it to everyone."""
+    world.relay.kill()
+    kept = world.relay.log._rooms[world.room_id]
+    kept.store_record(record)
+    kept.group = folded(kept.read_records())
     world.relay.start()
     world.run(seconds=20)
 

@@ -16,7 +16,17 @@ from syncchat.trust.boxes import (
     open_link,
     seal_box,
 )
-from syncchat.trust.changes import Add, Join, Reseal, RevokeInvite, Role, Rotate, join_text
+from syncchat.trust.changes import (
+    Add,
+    History,
+    Join,
+    Reseal,
+    RevokeInvite,
+    Role,
+    Rotate,
+    Settings,
+    join_text,
+)
 from syncchat.trust.epochs import commitment, is_committed, next_epoch, open_epoch
 from tests.contracts.chains import FixedRandom
 
@@ -221,3 +231,45 @@ def test_box_of_an_add_counts_for_the_key_in_force() -> None:
     assert sorted(room.all_keys(EVE)) == [0, 1]
     room.record(Reseal(1, [(EVE.id, box)]), EVE)
     assert room.group.epochs[1].boxes[EVE.id] == (box,)
+
+
+def test_who_comes_when_history_is_shared_again_may_have_keys_from_the_last_closed_one_on() -> None:
+    room = House(OWNER)
+    room.record(Settings(History.FROM_JOIN))
+    assert room.group.earliest == 0
+    room.rotate()
+    room.rotate()
+    room.record(Settings(History.SHARED))
+    room.rotate()
+    room.add(EVE)
+    assert room.group.earliest == room.group.members[EVE.id].epoch == 2
+    assert sorted(room.all_keys(EVE)) == [2, 3]
+    assert room.reason(room.reseal(1, EVE)) == "they came in later, and may not read the past"
+    assert room.reason(room.reseal(2, EVE)) == ""
+
+
+def test_closing_the_history_closes_the_invites_that_the_key_is_sealed_to() -> None:
+    room = House(OWNER)
+    given, asked = room.invite(), room.invite(needs_approval=True)
+    room.record(Settings(History.SHARED))
+    assert not room.group.invites[given.public].is_revoked
+    room.record(Settings(History.FROM_JOIN))
+    assert room.group.invites[given.public].is_revoked
+    assert not room.group.invites[asked.public].is_revoked
+    again = room.invite()
+    room.record(Settings(History.FROM_JOIN))
+    assert not room.group.invites[again.public].is_revoked
+
+
+def test_keys_that_lost_a_fork_are_lost_for_good_only_where_nobody_hands_them_on() -> None:
+    room = House(OWNER)
+    base = room.log[-1]
+    room.rotate(on=base)
+    room.rotate(on=base)
+    assert len(room.group.lost) == 1
+    assert room.group.lost_for_good == frozenset()
+    room.record(Settings(History.FROM_JOIN))
+    assert room.group.lost_for_good == {1}
+    room.rotate()
+    room.record(Settings(History.SHARED))
+    assert room.group.lost_for_good == {1}
