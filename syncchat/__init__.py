@@ -18,19 +18,24 @@ __all__ = [
     "Message",
     "MessageAdded",
     "MessageChanged",
+    "Notification",
     "OutboxItem",
     "Passphrase",
     "Peer",
     "Phase",
     "Presence",
     "PresenceChanged",
+    "Quote",
     "ReactionView",
     "ReadMoved",
     "Room",
     "RoomChanged",
+    "Settings",
     "Status",
     "SyncchatError",
+    "Thread",
     "TypingChanged",
+    "UnreadCounts",
     "change_key",
     "markup",
     "open",
@@ -39,13 +44,14 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .core import markup
-    from .core.message import Message, ReactionView, Status
+    from .core.message import Message, Quote, ReactionView, Status
     from .errors import SyncchatError
     from .events import (
         ConnectionChanged,
         Event,
         MessageAdded,
         MessageChanged,
+        Notification,
         PresenceChanged,
         ReadMoved,
         RoomChanged,
@@ -55,10 +61,11 @@ if TYPE_CHECKING:
     from .membership import Member
     from .peer import Peer
     from .peer import open_peer as open
-    from .room import OutboxItem, Presence, Room
+    from .room import OutboxItem, Presence, Room, Settings, Thread
     from .storage.backup import restore
     from .storage.converting import change_key
     from .storage.locks import Keychain, KeyFile, Passphrase
+    from .storage.tallies import UnreadCounts
 else:
     _HOMES = {
         "ConnectionChanged": "events",
@@ -70,19 +77,24 @@ else:
         "Message": "core.message",
         "MessageAdded": "events",
         "MessageChanged": "events",
+        "Notification": "events",
         "OutboxItem": "room",
         "Passphrase": "storage.locks",
         "Peer": "peer",
         "Phase": "exchange.state",
         "Presence": "room",
         "PresenceChanged": "events",
+        "Quote": "core.message",
         "ReactionView": "core.message",
         "ReadMoved": "events",
         "Room": "room",
         "RoomChanged": "events",
+        "Settings": "room",
         "Status": "core.message",
         "SyncchatError": "errors",
+        "Thread": "room",
         "TypingChanged": "events",
+        "UnreadCounts": "storage.tallies",
         "change_key": "storage.converting",
         "markup": "core.markup",
         "open": "peer",

@@ -7,7 +7,7 @@ from .errors import DecodeError, TrustError
 from .exchange.batch import ENDED, refold_room
 from .exchange.volumes import Volumes, read_volume
 from .ids import DeviceId, room_text
-from .storage import chains, history, rooms, view
+from .storage import chains, rooms, view
 from .storage.chains import ChainRow
 from .storage.database import Database
 from .storage.rooms import RoomRow
@@ -44,10 +44,7 @@ def _counts(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
     found = []
     if rooms.digest(db, room.id) != view.recount_digest(db, room.id):
         found.append("the digest is not that of the rows; run 'syncchat doctor --rebuild'")
-    kept, counted = history.unread_count(db, room.id), view.recount_unread(db, room.id, me=me)
-    if kept != counted:
-        found.append(f"{kept} messages are marked unread, {counted} are; rebuild")
-    return found
+    return found + view.unread_faults(db, room.id, me=me)
 
 
 def _room(db: Database, room: RoomRow, me: DeviceId) -> list[str]:

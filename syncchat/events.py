@@ -12,6 +12,9 @@ from .ids import DeviceId, MemberId, MessageId, RoomId
 WATCH_SECONDS = 0.05
 """How long it may take until what another process wrote is noticed."""
 
+NOTIFIED_SHOWN_MAX = 50
+"""Messages in one notification; of more the last ones are there, and all are counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageAdded:
@@ -31,12 +34,33 @@ class MessageChanged:
 
 @dataclass(frozen=True, slots=True)
 class ReadMoved:
-    """A member has read a device's messages up to ``upto_ms`` (since 1970)."""
+    """A member has read a device's messages up to ``upto_ms`` (since 1970).
+
+    Those outside of threads, or those in ``thread``. Of oneself it is told also where others do
+    not see it.
+    """
 
     room_id: RoomId
     member: MemberId
     writer: DeviceId
     upto_ms: int
+    thread: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """Something in a room wants attention: as its level says, and not while it is muted.
+
+    Each message of others is in one notification when it comes, and in one more if it is edited
+    later to mention this person. As a rule it is alone there; what was written while this person
+    was away comes together: ``count`` messages, of which ``mentions`` mention this person, and in
+    ``messages`` the last of them, in display order.
+    """
+
+    room_id: RoomId
+    messages: tuple[Message, ...]
+    count: int
+    mentions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +102,7 @@ class TypingChanged:
 Event = (
     MessageAdded
     | MessageChanged
+    | Notification
     | ReadMoved
     | RoomChanged
     | ConnectionChanged

@@ -167,6 +167,16 @@ class Membership:
             raise NotFoundError("who is in the room is not known yet; it comes with the first sync")
         return group
 
+    def size(self, room: int) -> int | None:
+        """Return how many members a room has; None while its log is not here."""
+        group = self._groups.of(room)
+        return None if group is None else len(group.members)
+
+    def has_member(self, room: int, member: str) -> bool:
+        """Tell whether an id is a member's; of a room whose log is not here, any may be."""
+        group = self._groups.of(room)
+        return group is None or any(member_text(user) == member for user in group.members)
+
     def change(self, room: int, intent: AnyIntent) -> None:
         """Make a change now, where nobody else can have a say yet, or keep it for the relay.
 

@@ -10,7 +10,14 @@ field                                  value
 ``room/<room>``                        ``[relay, title]`` of a room (``exchange.homing``)
 ``me/status``, ``me/invisible``        what is said about oneself; true for who is not seen
 ``device/<device>``                    what a device is called (``exchange.homing``)
+``set/<room>``                         object: level, muted_until, receipts (``room.settings``)
+``receipts/up-to``                     the most members of a room where receipts are public unless
+                                       it is set otherwise (``Peer.receipts_up_to``)
+``unread/<message>``                   the room in which it is marked as unread (``room.unread``)
 =====================================  ========================================================
+
+Its journal's root ``reads`` also says what was read in rooms where others are not to know
+(``core.markers``).
 """
 
 from __future__ import annotations
@@ -27,6 +34,7 @@ from .storage.fields import fields_of, find_field, put_field
 from .storage.rooms import RoomRow
 
 TITLE = "Personal"
+SETTINGS_FIELD = "set/"
 
 
 class Personal:

@@ -12,7 +12,7 @@ import hashlib
 
 import msgspec
 
-from ..ids import DeviceId, MemberId, Stamp
+from ..ids import MemberId, Stamp
 from .fold import Shown
 from .values import Root
 
@@ -26,8 +26,19 @@ def of_message(shown: Shown | None) -> int:
     if shown is None:
         return 0
     if shown.deleted:
-        return _number(("deleted", shown.id))
-    return _number(("message", shown.id, shown.value, shown.text, shown.edited_at, shown.reactions))
+        return _number(("deleted", shown.id, *([shown.thread] if shown.thread else [])))
+    other_mentions = [shown.mentions] if shown.mentions != shown.value.mentions else []
+    return _number(
+        (
+            "message",
+            shown.id,
+            shown.value,
+            shown.text,
+            shown.edited_at,
+            shown.reactions,
+            *other_mentions,
+        )
+    )
 
 
 def of_field(root: Root, member: MemberId | None, key: str, value: object) -> int:
@@ -35,9 +46,9 @@ def of_field(root: Root, member: MemberId | None, key: str, value: object) -> in
     return _number(("field", int(root), member, key, value))
 
 
-def of_read(member: MemberId, writer: DeviceId, upto: Stamp) -> int:
-    """Return the number of a read marker."""
-    return _number(("read", member, writer, upto))
+def of_read(member: MemberId, place: str, upto: Stamp) -> int:
+    """Return the number of a read marker; ``place`` is its key."""
+    return _number(("read", member, place, upto))
 
 
 def add(digest: bytes, change: int) -> bytes:

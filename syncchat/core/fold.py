@@ -5,7 +5,8 @@ depends only on which entries about it are there. So the fold works message by m
 the message's own entry (or None while it is missing) and every mark about it.
 
 * An edit or a deletion counts only from the devices of the message's author.
-* The last edit wins, by (stamp, device). A deletion always wins and is final.
+* The last edit wins, by (stamp, device), with its text and its mentions. A deletion always wins
+  and is final.
 * Reactions are per member and emoji; the last one of the member's devices wins.
 * Marks may come before their message, and still count once it is there.
 """
@@ -13,7 +14,7 @@ the message's own entry (or None while it is missing) and every mark about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ..ids import MESSAGE_CHARS, DeviceId, MemberId, MessageId, Stamp, author_device
@@ -46,7 +47,11 @@ class Reaction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Is what a room shows of one message. A deleted one keeps only its place in the order."""
+    """Is what a room shows of one message.
+
+    ``mentions`` are those of now, ``value`` is as it was sent. A deleted one keeps only its place
+    in the order, and in which thread.
+    """
 
     id: MessageId
     deleted: bool = False
@@ -54,6 +59,8 @@ class Shown:
     text: str = ""
     edited_at: Stamp | None = None
     reactions: tuple[Reaction, ...] = ()
+    thread: str | None = None
+    mentions: tuple[str, ...] = ()
 
 
 def single_device_member(device: DeviceId) -> MemberId:
@@ -66,20 +73,26 @@ def fold_message(
 ) -> Shown | None:
     """Return what is shown of a message, or None while there is nothing to show."""
     if not marks:
-        return None if value is None else Shown(message, value=value, text=value.text)
+        return None if value is None else as_sent(message, value)
     author = member_of(author_device(message))
     deletes = [m for m in marks if m.root is Root.DELETES and member_of(m.device) == author]
-    if deletes:
-        return Shown(message, deleted=True)
+    final = last(deletes)
+    if final is not None:
+        return Shown(message, deleted=True, thread=final.value.thread)
     if value is None:
         return None
+    shown = replace(as_sent(message, value), reactions=fold_reactions(marks, member_of=member_of))
     edit = last(m for m in marks if m.root is Root.EDITS and member_of(m.device) == author)
+    if edit is None:
+        return shown
+    mentions = value.mentions if edit.value.mentions is None else edit.value.mentions
+    return replace(shown, text=edit.value.text, edited_at=edit.at, mentions=mentions)
+
+
+def as_sent(message: MessageId, value: MessageValue) -> Shown:
+    """Return what is shown of a message that nothing has been done about."""
     return Shown(
-        message,
-        value=value,
-        text=value.text if edit is None else edit.value.text,
-        edited_at=None if edit is None else edit.at,
-        reactions=fold_reactions(marks, member_of=member_of),
+        message, value=value, text=value.text, thread=value.thread, mentions=value.mentions
     )
 
 

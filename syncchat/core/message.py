@@ -12,6 +12,9 @@ from ..ids import MemberId, MessageId, RoomId, room_bytes, room_text
 from .clock import MS_MAX
 from .markup import Block, parse_markup
 
+QUOTE_CHARS_MAX = 200
+"""How much a quote tells of a text."""
+
 
 class Status(StrEnum):
     """How far a message got; never goes backwards, except from SENT to REFUSED where the relay lost
@@ -43,12 +46,31 @@ class ReactionView:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """Is what a message answers, in short.
+
+    ``is_here`` is False for a placeholder: the message has not arrived yet, and then there are
+    only its id and who wrote it, as far as that is known.
+    """
+
+    id: MessageId
+    sender: MemberId
+    sender_name: str
+    text: str = ""
+    kind: str = "text"
+    deleted: bool = False
+    is_here: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """Is one message as shown now.
 
     Times are milliseconds since 1970 by the writer's hybrid clock. ``clock_ahead`` flags a
     message from a clock that is minutes ahead of this machine's. A deleted message keeps its id,
-    sender and time, and nothing else. ``read_by`` are the other members who have read it.
+    sender, time and thread, and nothing else. ``read_by`` are the other members who have read it,
+    ``quote`` what it answers, ``replies`` how many there are in its thread; ``unread`` says
+    whether it is for this person.
     """
 
     id: MessageId
@@ -70,6 +92,9 @@ class Message:
     mentions: tuple[MemberId, ...] = ()
     mine: bool = field(default=False, compare=False)
     clock_ahead: bool = field(default=False, compare=False)
+    quote: Quote | None = field(default=None, compare=False)
+    replies: int = field(default=0, compare=False)
+    unread: bool = field(default=False, compare=False)
 
     @property
     def markup(self) -> tuple[Block, ...]:
@@ -102,6 +127,9 @@ class Message:
             "status": self.status.value,
             "attachments": list(self.attachments),
             "mentions": list(self.mentions),
+            "quote": None if self.quote is None else _quote_json(self.quote),
+            "replies": self.replies,
+            "unread": self.unread,
         }
 
     @classmethod
@@ -135,9 +163,38 @@ class Message:
                 metadata=fields.get("metadata") or None,
                 attachments=tuple(fields.get("attachments", ())),
                 mentions=tuple(fields.get("mentions", ())),
+                quote=_quote(fields.get("quote")),
+                replies=int(fields.get("replies", 0)),
+                unread=bool(fields.get("unread", False)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise DecodeError(f"not a message: {exc!r}") from exc
+
+
+def _quote_json(quote: Quote) -> dict[str, Any]:
+    return {
+        "id": quote.id,
+        "senderId": quote.sender,
+        "senderName": quote.sender_name,
+        "content": quote.text,
+        "type": quote.kind,
+        "deleted": quote.deleted,
+        "isHere": quote.is_here,
+    }
+
+
+def _quote(fields: dict[str, Any] | None) -> Quote | None:
+    if fields is None:
+        return None
+    return Quote(
+        id=MessageId(_text(fields["id"])),
+        sender=MemberId(_text(fields["senderId"])),
+        sender_name=_text(fields["senderName"]),
+        text=_text(fields["content"]),
+        kind=_text(fields["type"]),
+        deleted=bool(fields["deleted"]),
+        is_here=bool(fields["isHere"]),
+    )
 
 
 def _iso(ms: int) -> str:

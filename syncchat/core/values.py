@@ -9,10 +9,12 @@ is accepted depends on nothing but the value.
 root        key                           value
 ==========  ============================  =============================================
 messages    HLC of the message            object, ``MessageValue``; never overwritten
-edits       message id                    ``[at, text]``
-deletes     message id                    ``[at]``; never overwritten or erased
+edits       message id                    ``[at, text]``, and the mentions if it changes them
+deletes     message id                    ``[at]``, and the thread that it was in, if any;
+                                          never overwritten or erased
 reactions   message id + emoji            ``[at, on]``
-reads       writing device                ``[at, up to this HLC]``
+reads       of whom and where, see        ``[at, up to this HLC]``
+            ``markers``
 profile     field                         ``[at, value]``
 room        field                         ``[at, value]``
 ==========  ============================  =============================================
@@ -32,7 +34,8 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import DecodeError, ValidationError
-from ..ids import DEVICE_CHARS, MESSAGE_CHARS, Stamp, is_device_id, is_message_id, is_stamp
+from ..ids import MESSAGE_CHARS, Stamp, is_message_id, is_stamp
+from .markers import parse_marker
 
 VALUE_BYTES_MAX = 64 * 1024
 """One message's text and metadata; longer things are attachments."""
@@ -86,16 +89,18 @@ class MessageValue(Struct, frozen=True, omit_defaults=True):
 
 
 class EditValue(Struct, frozen=True, array_like=True):
-    """Is a message's new text."""
+    """Is a message's new text; ``mentions`` is None where they are those that it was sent with."""
 
     at: str
     text: str
+    mentions: tuple[str, ...] | None = None
 
 
 class DeleteValue(Struct, frozen=True, array_like=True):
-    """Is a message's tombstone."""
+    """Is a message's tombstone; ``thread`` keeps it out of the main timeline."""
 
     at: str
+    thread: str | None = None
 
 
 class ReactionValue(Struct, frozen=True, array_like=True):
@@ -145,7 +150,7 @@ def encode_value(value: Value) -> str:
     type, or is over ``VALUE_BYTES_MAX``.
     """
     try:
-        raw = _encoder.encode(value)
+        raw = _encoder.encode(_written(value))
         text = raw.decode("utf-8")
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
         raise ValidationError(f"this cannot be written as JSON: {exc}") from exc
@@ -216,9 +221,10 @@ def checked_stamp(root: Root, key: str, value: Any) -> Stamp:
         emoji = key[MESSAGE_CHARS:]
         valid = is_message_id(key[:MESSAGE_CHARS]) and 0 < len(emoji) <= EMOJI_CHARS_MAX
     elif root in ABOUT_MESSAGES:
-        valid = is_message_id(key)
+        thread = value.thread if root is Root.DELETES else None
+        valid = is_message_id(key) and (thread is None or is_message_id(thread))
     elif root is Root.READS:
-        valid = len(key) == DEVICE_CHARS and is_device_id(key) and is_stamp(value.upto)
+        valid = parse_marker(key) is not None and is_stamp(value.upto)
     else:
         valid = 0 < len(key) <= FIELD_CHARS_MAX
     if not valid:
@@ -234,6 +240,17 @@ def _check_message(key: str, value: MessageValue) -> None:
             raise DecodeError("a message refers to something that is no message id")
     if not 0 < len(value.kind) <= KIND_CHARS_MAX:
         raise DecodeError("a message's kind is empty or too long")
+
+
+def _written(value: Value) -> Any:
+    """Return a value without what it does not say at its end, so that it has one form."""
+    match value:
+        case EditValue(mentions=None):
+            return (value.at, value.text)
+        case DeleteValue(thread=None):
+            return (value.at,)
+        case _:
+            return value
 
 
 def _is_part_of_emoji(char: str) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.reader import Change
-from ..core.values import ABOUT_MESSAGES, Root, decode_value
+from ..core.values import ABOUT_MESSAGES, ReadValue, Root, decode_value
 from ..ids import DeviceId, Stamp, message_id
 from ..storage import chains, history, outbox, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
+from ..storage.outbox import Op
 from ..storage.view import ViewBatch
 from .volumes import Volumes
 
@@ -39,10 +40,10 @@ class OwnChain:
         self._now_ms = now_ms
 
     def meet(self, changes: Sequence[Change]) -> None:
-        """Drop pending ops that a former life of this database had already sent."""
+        """Drop pending ops that a former life of this database had already sent, or outdone."""
         for change in changes:
             op = outbox.find(self._db, self._room, change.root, change.key)
-            if op is not None and (op.at, op.raw) == (change.at, change.raw):
+            if op is not None and (_is_same(op, change) or _has_read_more(op, change)):
                 outbox.drop(self._db, self._room, change.root, change.key)
             if change.root is Root.DELETES:  # a deletion is final, and written once
                 outbox.drop(self._db, self._room, Root.DELETES, change.key)
@@ -88,3 +89,16 @@ class OwnChain:
             history.touch_own(
                 self._db, own.id, after_seq=own.acked, upto_seq=upto, change=self._view.change
             )
+
+
+def _is_same(op: Op, change: Change) -> bool:
+    return (op.at, op.raw) == (change.at, change.raw)
+
+
+def _has_read_more(op: Op, change: Change) -> bool:
+    """Tell whether a read marker would go back with an op: they never do, in no journal."""
+    if change.root is not Root.READS or op.raw is None:
+        return False
+    pending: ReadValue = decode_value(Root.READS, op.raw)
+    sent: ReadValue = change.value
+    return pending.upto <= sent.upto

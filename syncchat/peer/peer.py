@@ -21,7 +21,7 @@ from ..storage.rooms import Standing
 from ..transport.base import Connect, host_of
 from ..transport.tokens import TokenSource
 from ..wire.invite import InviteKind, decode_invite
-from .online import PeerOnline
+from .reading import PeerReading
 from .stream import PeerEvents
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def open_peer(
     )
 
 
-class Peer(PeerOnline, PeerEvents):
+class Peer(PeerEvents, PeerReading):
     """Is an open database; use it as a context manager."""
 
     # Rooms

@@ -11,33 +11,42 @@ from ..events import (
     Event,
     MessageAdded,
     MessageChanged,
+    Notification,
     PresenceChanged,
     ReadMoved,
     RoomChanged,
     TypingChanged,
     ring_or_time,
 )
-from ..ids import MessageId, RoomId
+from ..exchange.state import Phase
+from ..ids import MessageId, RoomId, room_bytes
 from ..storage import history as stored_history
 from ..storage import rooms
 from ..sync import nearby
-from .base import PeerPart
+from .notifying import PeerNotifying
+from .online import PeerOnline
 
 _PASSING_EVENTS_MAX = 100
 
+HELD_SECONDS_MAX = 5.0
+"""How long notifications wait, at most, while a relay is catching up."""
 
-class PeerEvents(PeerPart):
+
+class PeerEvents(PeerOnline, PeerNotifying):
     """Is what a peer tells of as it happens; part of ``Peer``."""
 
     def events(self) -> AsyncGenerator[Event, None]:
         """Yield what happens from this call on, in this process or another on the same database.
 
-        A slow reader loses none of it, but sees only the latest of what changed repeatedly.
+        A slow reader loses none of it, but sees only the latest of what changed repeatedly. While
+        a relay is catching up, notifications wait a few seconds, so that what came during an
+        absence is told together.
         """
         return self._events_after(rooms.last_change(self._db))
 
     async def _events_after(self, seen: int) -> AsyncGenerator[Event, None]:
         passing: deque[Event] = deque(maxlen=_PASSING_EVENTS_MAX)
+        notified, held_since = seen, self._clock.monotonic()
         bell = asyncio.Event()
         self._bells.add(bell)
         self._passing_events[bell] = passing
@@ -46,16 +55,31 @@ class PeerEvents(PeerPart):
             while True:
                 while passing:
                     yield passing.popleft()
+                notifications: list[Notification] = []
                 upto = rooms.last_change(self._db)
+                if upto == notified:
+                    held_since = self._clock.monotonic()
+                elif not self._is_catching_up(held_since):
+                    # First, so that what the reader of these events marks as read counts, too.
+                    notifications, upto = self._notifications(notified)
+                    notified = upto
                 if upto > seen:
                     for event in self._between(seen, upto):
                         yield event
                     seen = upto
+                for notification in notifications:
+                    yield notification
                 await ring_or_time(bell)
         finally:
             unlisten()
             self._bells.discard(bell)
             del self._passing_events[bell]
+
+    def _is_catching_up(self, since: float) -> bool:
+        """Tell whether a relay is giving this peer what it has missed, and not for too long."""
+        return self._clock.monotonic() - since < HELD_SECONDS_MAX and any(
+            words.startswith(Phase.CATCHING_UP.value) for words in self.connections.values()
+        )
 
     def _between(self, after: int, upto: int) -> Iterator[Event]:
         """Yield what changed after one change number, up to another."""
@@ -69,7 +93,12 @@ class PeerEvents(PeerPart):
                 kind = MessageAdded if changed.new else MessageChanged
                 yield kind(ids[changed.room], message)
         for moved in stored_history.moved_reads(self._db, after, upto):
-            yield ReadMoved(ids[moved.room], moved.member, moved.writer, ms_of(moved.upto))
+            # What the personal room says of a room that is not here (yet) is of no use to anybody.
+            room_id = room_bytes(moved.elsewhere) if moved.elsewhere else ids[moved.room]
+            if room_id in ids.values():
+                yield ReadMoved(
+                    room_id, moved.member, moved.writer, ms_of(moved.upto), moved.thread
+                )
 
 
 def _event_of(change: nearby.NearbyChange) -> Event:

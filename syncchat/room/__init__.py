@@ -3,6 +3,16 @@
 from .outgoing import OutboxItem
 from .presence import Presence
 from .room import Room
+from .settings import Settings, settings_of
+from .threads import Thread
 from .writing import checked_title
 
-__all__ = ["OutboxItem", "Presence", "Room", "checked_title"]
+__all__ = [
+    "OutboxItem",
+    "Presence",
+    "Room",
+    "Settings",
+    "Thread",
+    "checked_title",
+    "settings_of",
+]

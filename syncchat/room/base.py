@@ -103,6 +103,13 @@ class RoomPart:
         )
 
 
+def checked_limit(limit: int) -> int:
+    """Return how many things a page may have; raises ``ValidationError``."""
+    if not 0 < limit <= history.PAGE_MAX:
+        raise ValidationError(f"limit must be 1 to {history.PAGE_MAX}")
+    return limit
+
+
 def checked_text(text: object, what: str) -> str:
     """Return ``text`` if it is a str; raises ``ValidationError``."""
     if not isinstance(text, str):

@@ -11,10 +11,19 @@ from .places import RoomPlaces
 from .presence import RoomPresence
 from .reading import RoomReading
 from .roster import RoomRoster
+from .unread import RoomUnread
 from .writing import RoomWriting
 
 
-class Room(RoomPlaces, RoomWriting, RoomReading, RoomOutbox, RoomPresence, RoomRoster):
+class Room(
+    RoomPlaces,
+    RoomWriting,
+    RoomReading,
+    RoomUnread,
+    RoomOutbox,
+    RoomPresence,
+    RoomRoster,
+):
     """Is a handle on one room; it caches nothing. A peer's methods make it."""
 
     __slots__ = ()

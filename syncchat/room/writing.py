@@ -22,16 +22,22 @@ from ..core.values import (
 )
 from ..errors import NotFoundError, ValidationError
 from ..ids import (
+    MemberId,
+    MessageId,
     is_message_id,
     message_id,
     stamp_of,
 )
 from ..storage import chains, outbox
 from ..storage.outbox import Op
-from .base import RoomPart, checked_text, json_object
+from .base import checked_text, json_object
+from .threads import RoomThreads
+
+MENTIONS_MAX = 100
+"""Whom one message calls; more are not called but alarmed."""
 
 
-class RoomWriting(RoomPart):
+class RoomWriting(RoomThreads):
     """Is what a room's handle can do about own messages and reactions; part of ``Room``."""
 
     __slots__ = ()
@@ -54,8 +60,9 @@ class RoomWriting(RoomPart):
     ) -> Message:
         """Write a message; it is durable when this returns, and goes out when it can.
 
-        ``reply_to`` and ``thread`` are message ids; those messages need not be here yet.
-        ``metadata`` and ``attachments`` are JSON objects. Raises ``ValidationError``.
+        ``reply_to`` and ``thread`` are message ids; those messages need not be here yet. An answer
+        to a reply in a thread is in that thread, too: threads are one level deep. ``mentions`` are
+        ids of members, ``metadata`` and ``attachments`` JSON objects. Raises ``ValidationError``.
         """
         checked_text(text, "text")
         checked_text(kind, "kind")
@@ -70,8 +77,8 @@ class RoomWriting(RoomPart):
             text=text,
             kind=kind,
             reply_to=reply_to,
-            thread=thread,
-            mentions=tuple(mentions),
+            thread=self._thread_for(reply_to, thread),
+            mentions=self._checked_mentions(mentions),
             attachments=tuple(json_object(a, "an attachment") for a in attachments),
             metadata=json_object(metadata, "metadata") if metadata else None,
         )
@@ -87,16 +94,20 @@ class RoomWriting(RoomPart):
             self._peer._say_typing(sent.room_id, thread or "", is_typing=False)
         return sent
 
-    def edit(self, message: str, text: str) -> Message:
-        """Change the text of an own message.
+    def edit(self, message: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
+        """Change the text of an own message, and whom it mentions; None leaves them as they are.
 
-        One that was not sent yet changes as if it had been written so. Raises ``NotFoundError``,
-        ``NotAllowedError``, ``ValidationError``.
+        Of members only those are notified that were not mentioned before. One that was not sent
+        yet changes as if it had been written so. Raises ``NotFoundError``, ``NotAllowedError``,
+        ``ValidationError``.
         """
         if not checked_text(text, "text").strip():
             raise ValidationError("the new text is empty; delete the message instead")
         with self._writing() as (stamp, batch):
             own = self._own(message, "edit")
+            now = own.mentions
+            if mentions is not None:
+                now = self._checked_mentions(mentions, before=own.mentions)
             pending = outbox.find(self._peer._db, self._row, Root.MESSAGES, stamp_of(own.id))
             if pending is not None:
                 value = MessageValue(
@@ -104,7 +115,7 @@ class RoomWriting(RoomPart):
                     kind=own.kind,
                     reply_to=own.reply_to,
                     thread=own.thread,
-                    mentions=own.mentions,
+                    mentions=now,
                     attachments=own.attachments,
                     metadata=own.metadata,
                 )
@@ -112,7 +123,7 @@ class RoomWriting(RoomPart):
                 self._queue(Op(Root.MESSAGES, pending.key, pending.at, raw))
                 batch.write(own.id, raw, value)
             else:
-                edit = EditValue(stamp, text)
+                edit = EditValue(stamp, text, self._if_others(own.id, now))
                 self._queue(Op(Root.EDITS, own.id, stamp, encode_value(edit)))
                 batch.note(Root.EDITS, own.id, edit)
         return self.message(own.id)
@@ -130,7 +141,7 @@ class RoomWriting(RoomPart):
                 batch.withdraw(own.id)
                 return
             outbox.drop(self._peer._db, self._row, Root.EDITS, own.id)
-            delete = DeleteValue(stamp)
+            delete = DeleteValue(stamp, own.thread)
             self._queue(Op(Root.DELETES, own.id, stamp, encode_value(delete)))
             self._queue(Op(Root.MESSAGES, key, stamp, None))
             chain = chains.find_chain(self._peer._db, self._row, self._peer.device)
@@ -149,6 +160,33 @@ class RoomWriting(RoomPart):
         self._react(message, emoji, on=False)
 
     # Inside
+
+    def _thread_for(self, reply_to: str | None, thread: str | None) -> str | None:
+        """Return the thread of a message to be: where it is put, or where what it answers is."""
+        if thread is not None:
+            return self._thread_of(MessageId(thread))
+        answered = None if reply_to is None else self._reading().one(reply_to)
+        return None if answered is None else answered.thread
+
+    def _checked_mentions(
+        self, mentions: Sequence[str], *, before: Sequence[str] = ()
+    ) -> tuple[MemberId, ...]:
+        """Return whom to mention, each once; who was mentioned ``before`` may have left since."""
+        if isinstance(mentions, str) or not all(isinstance(each, str) for each in mentions):
+            raise ValidationError("mentions are a list of member ids, each a str")
+        found = tuple(MemberId(each) for each in dict.fromkeys(mentions))
+        if len(found) > MENTIONS_MAX:
+            raise ValidationError(f"a message mentions at most {MENTIONS_MAX} members")
+        for member in found:
+            if member not in before and not self._peer._membership.has_member(self._row, member):
+                raise ValidationError(f"{member[:40]!r} is the id of no member of this room")
+        return found
+
+    def _if_others(
+        self, message: MessageId, mentions: tuple[MemberId, ...]
+    ) -> tuple[MemberId, ...] | None:
+        """Return mentions, None where the message was sent with just these."""
+        return None if mentions == self._reading().mentions_as_sent(message) else mentions
 
     def _react(self, message: str, emoji: str, *, on: bool) -> None:
         if not is_emoji(checked_text(emoji, "an emoji")):

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from ..core.clock import is_ahead, ms_of
-from ..core.message import Message, ReactionView, Status
-from ..core.values import NAME_CHARS_MAX, Root, decode_value, is_label
+from ..core.markers import marker_key, parse_marker
+from ..core.message import QUOTE_CHARS_MAX, Message, Quote, ReactionView, Status
+from ..core.values import NAME_CHARS_MAX, MessageValue, Root, decode_value, is_label
 from ..ids import (
     DeviceId,
     MemberId,
@@ -22,12 +23,15 @@ from ..ids import (
 )
 from .database import Database
 from .members import Owners
-from .view import reactions_of
+from .tallies import reply_counts
+from .view import mentions_of, reactions_of
 
 PAGE_MAX = 1_000
 """Messages in one page; a program that wants more asks again with the last id."""
 
-_COLUMNS = "id, message, seq, value, edited, edited_at, deleted, reactions, added, change"
+_COLUMNS = (
+    "id, message, seq, value, edited, edited_at, deleted, reactions, thread, mentions, unread"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,28 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class ReadMoved:
-    """Says that a member has read a device's messages up to a stamp."""
+    """Says that a member has read a device's messages in a timeline up to a stamp.
+
+    ``elsewhere`` is the text of the room's id where the personal room says so of another.
+    """
 
     room: int
     member: MemberId
     writer: DeviceId
+    thread: MessageId | None
+    elsewhere: str
     upto: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Is what is looked up at once for the messages of a page."""
+
+    names: dict[MemberId, str]
+    states: _OwnStates
+    readers: dict[str, list[tuple[MemberId, Stamp]]]
+    quotes: dict[str, Quote]
+    replies: dict[str, int]
 
 
 class Reading:
@@ -69,8 +89,12 @@ class Reading:
         after: MessageId | None,
         limit: int,
         thread: MessageId | None,
+        threads: bool = False,
     ) -> list[Message]:
-        """Return messages in display order: the last ones, or those next to an id."""
+        """Return messages in display order: the last ones, or those next to an id.
+
+        Of one thread; or those outside of threads, and with ``threads`` those inside, too.
+        """
         where = ["room = ?"]
         values: list[Any] = [self._room]
         if before is not None:
@@ -82,6 +106,8 @@ class Reading:
         if thread is not None:
             where.append("thread = ?")
             values.append(thread)
+        elif not threads:
+            where.append("thread is null")
         forward = after is not None and before is None
         rows = self._db.rows(
             f"select {_COLUMNS} from message where {' and '.join(where)} "
@@ -109,6 +135,13 @@ class Reading:
             )
         )
 
+    def mentions_as_sent(self, message: str) -> tuple[str, ...]:
+        """Return whom a message mentioned when it was sent."""
+        row = self._db.row(
+            "select value from message where room = ? and message = ?", (self._room, message)
+        )
+        return () if row is None else decode_value(Root.MESSAGES, row[0] or "{}").mentions
+
     def matching_prefix(self, prefix: str) -> list[MessageId]:
         """Return up to two message ids that begin with ``prefix``."""
         return [
@@ -121,28 +154,27 @@ class Reading:
         ]
 
     def _messages(self, rows: Iterable[tuple[Any, ...]]) -> list[Message]:
-        found = list(rows)
+        found = [(row, decode_value(Root.MESSAGES, row[3] or "{}")) for row in rows]
         names = names_of(self._db, self._room)
-        states = _OwnStates(self._db, self._room, self._me)
-        readers = self._readers({author_device(row[1]) for row in found})
-        return [self._message(row, names, states, readers) for row in found]
+        around = _Around(
+            names,
+            _OwnStates(self._db, self._room, self._me),
+            self._readers({marker_key(author_device(row[1]), row[8]) for row, _ in found}),
+            self._quotes({said.reply_to for _, said in found if said.reply_to}, names),
+            reply_counts(self._db, self._room, [row[1] for row, _ in found]),
+        )
+        return [self._message(row, said, around) for row, said in found]
 
-    def _message(
-        self,
-        row: tuple[Any, ...],
-        names: dict[MemberId, str],
-        states: _OwnStates,
-        readers: dict[DeviceId, list[tuple[MemberId, Stamp]]],
-    ) -> Message:
-        _, message, seq, value, edited, edited_at, deleted, reactions, _, _ = row
+    def _message(self, row: tuple[Any, ...], said: MessageValue, around: _Around) -> Message:
+        _, message, seq, _, edited, edited_at, deleted, reactions, thread, mentions, unread = row
         writer, written = author_device(message), stamp_of(message)
         sender = self._owners[writer]
-        said = decode_value(Root.MESSAGES, value or "{}")
-        read_by = tuple(m for m, upto in readers.get(writer, ()) if upto >= written and m != sender)
+        names, readers = around.names, around.readers[marker_key(writer, thread)]
+        read_by = tuple(m for m, upto in readers if upto >= written and m != sender)
         mine = sender == self._owners[self._me]
         status = Status.DELIVERED
         if mine:
-            status = Status.READ if read_by else states.of(seq, deleted=bool(deleted))
+            status = Status.READ if read_by else around.states.of(seq, deleted=bool(deleted))
             if writer != self._me and not read_by:  # of another own device: it came from the relay
                 status = Status.SENT
         return Message(
@@ -155,8 +187,8 @@ class Reading:
             sent_at=ms_of(written),
             edited_at=None if edited_at is None else ms_of(edited_at),
             deleted=bool(deleted),
-            reply_to=said.reply_to,
-            thread=said.thread,
+            reply_to=MessageId(said.reply_to) if said.reply_to else None,
+            thread=thread,
             reactions=tuple(
                 ReactionView(r.member, names.get(r.member) or r.member[:6], r.emoji, ms_of(r.at))
                 for r in reactions_of(reactions)
@@ -165,23 +197,53 @@ class Reading:
             status=status,
             metadata=said.metadata,
             attachments=said.attachments,
-            mentions=said.mentions,
+            mentions=tuple(MemberId(member) for member in mentions_of(mentions, said)),
             mine=mine,
             clock_ahead=is_ahead(written, self._now_ms),
+            quote=around.quotes.get(said.reply_to or ""),
+            replies=around.replies.get(message, 0),
+            unread=bool(unread),
         )
 
-    def _readers(self, writers: set[DeviceId]) -> dict[DeviceId, list[tuple[MemberId, Stamp]]]:
-        found: dict[DeviceId, list[tuple[MemberId, Stamp]]] = {}
-        for writer in sorted(writers):
-            found[writer] = [
+    def _readers(self, places: set[str]) -> dict[str, list[tuple[MemberId, Stamp]]]:
+        return {
+            place: [
                 (member, upto)
                 for member, upto in self._db.rows(
-                    "select member, upto from read_to where room = ? and writer = ? "
-                    "order by member",
-                    (self._room, writer),
+                    "select member, upto from read_to where room = ? and place = ? order by member",
+                    (self._room, place),
                 )
             ]
-        return found
+            for place in sorted(places)
+        }
+
+    def _quotes(self, answered: set[str], names: dict[MemberId, str]) -> dict[str, Quote]:
+        """Return what answers quote: what is here of it, and placeholders for the rest."""
+        if not answered:
+            return {}
+        places = ",".join("?" * len(answered))
+        here = {
+            row[0]: row[1:]
+            for row in self._db.rows(
+                "select message, value, edited, deleted from message "
+                f"where room = ? and message in ({places})",
+                (self._room, *sorted(answered)),
+            )
+        }
+        return {message: self._quote(message, here.get(message), names) for message in answered}
+
+    def _quote(
+        self, message: str, row: tuple[Any, ...] | None, names: dict[MemberId, str]
+    ) -> Quote:
+        id_ = MessageId(message)
+        sender = self._owners[author_device(id_)]
+        name = names.get(sender) or sender[:6]
+        if row is None:
+            return Quote(id_, sender, name, is_here=False)
+        value, edited, deleted = row
+        said = decode_value(Root.MESSAGES, value or "{}")
+        text = said.text if edited is None else edited
+        return Quote(id_, sender, name, text[:QUOTE_CHARS_MAX], said.kind, bool(deleted))
 
 
 class _OwnStates:
@@ -215,34 +277,6 @@ def names_of(db: Database, room: int) -> dict[MemberId, str]:
     }
 
 
-def unread_count(db: Database, room: int) -> int:
-    """Return how many messages are unread."""
-    (found,) = db.execute(
-        "select count(*) from message where room = ? and unread = 1", (room,)
-    ).fetchone()
-    return int(found)
-
-
-def message_count(db: Database, room: int) -> int:
-    """Return how many messages the room shows, deleted ones not counted."""
-    (found,) = db.execute(
-        "select count(*) from message where room = ? and deleted = 0", (room,)
-    ).fetchone()
-    return int(found)
-
-
-def last_stamps(db: Database, room: int, upto: MessageId | None) -> dict[DeviceId, Stamp]:
-    """Return, per writing device, its last unread message shown at or before ``upto``."""
-    latest: dict[DeviceId, Stamp] = {}
-    for (message,) in db.execute(
-        "select message from message where room = ? and unread = 1 and message <= ? "
-        "order by message",
-        (room, upto or "~"),
-    ):
-        latest[author_device(message)] = stamp_of(message)
-    return latest
-
-
 def changed_messages(db: Database, after: int, upto: int) -> list[Changed]:
     """Return messages changed after one change number, up to another, oldest change first.
 
@@ -272,32 +306,38 @@ def unacked(db: Database, chain: int, acked: int) -> list[MessageId]:
     ]
 
 
-def added_at(db: Database, room: int) -> list[tuple[MessageId, int]]:
-    """Return each message of a room and the change that added it."""
+def added_at(db: Database, room: int) -> list[tuple[MessageId, int, int | None]]:
+    """Return each message of a room, the change that added it, and the first that mentioned me."""
     return [
-        (MessageId(message), added)
-        for message, added in db.rows("select message, added from message where room = ?", (room,))
+        (MessageId(message), added, mention)
+        for message, added, mention in db.rows(
+            "select message, added, mention_at from message where room = ?", (room,)
+        )
     ]
 
 
-def set_added(db: Database, room: int, added: Iterable[tuple[MessageId, int]]) -> None:
+def set_added(db: Database, room: int, added: Iterable[tuple[MessageId, int, int | None]]) -> None:
     """Say which change added messages, so that a view folded anew does not tell them as new."""
     db.executemany(
-        "update message set added = ? where room = ? and message = ?",
-        [(change, room, message) for message, change in added],
+        "update message set added = ?, mention_at = coalesce(?, mention_at) "
+        "where room = ? and message = ?",
+        [(change, mention, room, message) for message, change, mention in added],
     )
 
 
 def moved_reads(db: Database, after: int, upto: int) -> list[ReadMoved]:
     """Return the read markers that moved in the same span."""
-    return [
-        ReadMoved(*row)
-        for row in db.rows(
-            "select room, member, writer, upto from read_to where change > ? and change <= ? "
-            "order by change, room, member, writer",
-            (after, upto),
-        )
-    ]
+    found = []
+    for room, member, place, stamp in db.rows(
+        "select room, member, place, upto from read_to where change > ? and change <= ? "
+        "order by change, room, member, place",
+        (after, upto),
+    ):
+        marker = parse_marker(place)
+        if marker is not None:
+            where = marker.writer, marker.thread, marker.room
+            found.append(ReadMoved(room, member, *where, stamp))
+    return found
 
 
 def changed_rooms(db: Database, after: int, upto: int) -> list[int]:

@@ -34,6 +34,33 @@ def m003_operator(db: Tables) -> None:
     db.conn.execute("create table operator (relay text primary key, secret blob not null) strict")
 
 
+@migrations()
+def m104_reading(db: Tables) -> None:
+    """Make room for threads' read markers, mentions, what answers what, and kept counts."""
+    for statement in _READING:
+        db.conn.execute(statement)
+    _note_mentions(db)
+
+
+def _note_mentions(db: Tables) -> None:
+    """Flag the messages that mention the person, of a database from before mentions counted."""
+    from ..trust.keys import DeviceKeys
+
+    local = db.conn.execute("select seed from local").fetchone()
+    if local is None:
+        return
+    me = DeviceKeys(bytes(local[0])).device
+    db.conn.execute(
+        "update message set mention = 1, mention_at = added where value like '%\"mentions\"%' "
+        "and exists (select 1 from json_each(message.value, '$.mentions') as said join device "
+        "on device.room = message.room and device.device = ? and device.member = said.value) "
+        "and not exists (select 1 from device as own join device as writer "
+        "on writer.room = own.room and writer.member = own.member where own.device = ? "
+        "and own.room = message.room and writer.device = substr(message.message, 14))",
+        (me, me),
+    )
+
+
 _FIRST = """
 create table local (
     id integer primary key check (id = 1),
@@ -262,4 +289,69 @@ alter table room add column refusal text not null default '';
 alter table room add column is_doubted integer not null default 0;
 alter table chain add column waiting text;
 alter table chain add column passed integer not null default -1
+"""
+
+_COUNT_NEW = """
+    insert into tally (room, thread, messages, unread, mentions, last)
+    values (new.room, coalesce(new.thread, ''), new.deleted = 0, new.unread,
+            new.unread and new.mention, new.message)
+    on conflict do update set messages = messages + excluded.messages,
+        unread = unread + excluded.unread, mentions = mentions + excluded.mentions,
+        last = max(last, excluded.last);
+"""
+_UNCOUNT_OLD = """
+    update tally set messages = messages - (old.deleted = 0), unread = unread - old.unread,
+        mentions = mentions - (old.unread and old.mention)
+    where room = old.room and thread = coalesce(old.thread, '');
+"""
+_LAST_OF_OLD = """
+    update tally set last = coalesce(
+        (select max(message) from message where room = old.room and thread is old.thread), '')
+    where room = old.room and thread = coalesce(old.thread, '') and last = old.message;
+"""
+
+_READING = (
+    "alter table message add column reply_to text",
+    "alter table message add column mentions text",
+    "alter table message add column mention integer not null default 0",
+    "alter table message add column mention_at integer",
+    "update message set reply_to = json_extract(value, '$.reply_to') where value is not null",
+    "create index message_reply on message (room, reply_to) where reply_to is not null",
+    "drop index message_unread",
+    "create index message_unread on message (room, thread, message) where unread = 1",
+    "alter table read_to rename column writer to place",
+    """
+    create table tally (
+        room integer not null,
+        thread text not null,
+        messages integer not null,
+        unread integer not null,
+        mentions integer not null,
+        last text not null,
+        primary key (room, thread)
+    ) strict, without rowid
+    """,
+    "create index tally_last on tally (room, last) where thread <> ''",
+    "create index tally_unread on tally (room, thread) where unread > 0",
+    """
+    insert into tally select room, coalesce(thread, ''), sum(deleted = 0), sum(unread),
+        sum(unread and mention), max(message) from message group by 1, 2
+    """,
+    f"create trigger message_gone after delete on message begin {_UNCOUNT_OLD} {_LAST_OF_OLD} end",
+    f"""
+    create trigger message_changed after update of deleted, unread, mention, thread on message
+    when (old.deleted, old.unread, old.mention) <> (new.deleted, new.unread, new.mention)
+        or old.thread is not new.thread
+    begin {_UNCOUNT_OLD} {_COUNT_NEW} end
+    """,
+    f"""
+    create trigger message_moved after update of thread on message
+    when old.thread is not new.thread begin {_LAST_OF_OLD} end
+    """,
+)
+"""``tally`` counts each timeline of a room, thread '' for what is in none.
+
+Triggers keep it, so that whoever changes a message cannot forget to. New messages come many at a
+time, and are counted where they are inserted (``tallies.count_added``), as a trigger for each
+would take a third of the time that a large catch-up takes.
 """

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..room.settings import RECEIPTS
 from .simpeer import SimPeer
 from .world import World
 
@@ -122,6 +123,57 @@ def _read(world: World, peer: SimPeer, step: Step) -> None:
     if peer.is_running:
         shown = world.shown(peer)
         world.read(peer, shown[step.pick % len(shown)] if shown and step.amount % 2 else None)
+
+
+def _read_thread(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        replies = [m for m in world.shown(peer) if m.thread is not None]
+        if replies:
+            world.read(peer, replies[step.pick % len(replies)])
+
+
+def _mark_unread(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        others = [m for m in world.shown(peer) if not m.mine and not m.deleted]
+        if others:
+            wanted = [m for m in others if not m.unread] or others
+            world.mark_unread(peer, wanted[step.pick % len(wanted)])
+
+
+def _receipts(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        world.set_receipts(peer, RECEIPTS[step.pick % len(RECEIPTS)])
+
+
+def _answer_in_thread(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        shown = [m for m in world.shown(peer) if not m.deleted]
+        if shown:
+            beside = shown[step.pick % len(shown)]
+            mentions = _some_names(world, peer, step) if step.amount % 3 == 0 else ()
+            world.write(peer, f"beside {step.pick}", thread=beside, mentions=mentions)
+
+
+def _mention(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        world.write(peer, f"listen {step.pick}", mentions=_some_names(world, peer, step))
+
+
+def _edit_mentions(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        own = [m for m in world.shown(peer) if m.mine and not m.deleted]
+        if own:
+            mentions = _some_names(world, peer, step) if step.amount % 3 else ()
+            target = own[step.pick % len(own)]
+            world.edit(peer, target, f"edited {step.amount}", mentions=mentions)
+
+
+def _some_names(world: World, peer: SimPeer, step: Step) -> list[str]:
+    """Return the names of one or two whom a peer knows to be members."""
+    names = sorted(world.names[member.id] for member in peer.room.members())
+    if not names:
+        return []
+    return sorted({names[step.pick % len(names)], names[step.amount % len(names)]})
 
 
 def _retitle(world: World, peer: SimPeer, step: Step) -> None:
@@ -265,6 +317,12 @@ WEIGHTED_DEEDS: tuple[str, ...] = (
     "react",
     "react",
     "read",
+    "answer in thread",
+    "mention",
+    "edit mentions",
+    "read thread",
+    "mark unread",
+    "receipts",
     "retitle",
     "wait",
     "wait",
@@ -297,6 +355,12 @@ ACTS: dict[str, Act] = {
     "delete": _delete,
     "react": _react,
     "read": _read,
+    "answer in thread": _answer_in_thread,
+    "mention": _mention,
+    "edit mentions": _edit_mentions,
+    "read thread": _read_thread,
+    "mark unread": _mark_unread,
+    "receipts": _receipts,
     "retitle": _retitle,
     "wait": _wait,
     "rebuild": _rebuild,
@@ -330,6 +394,12 @@ _WORDS = {
     "delete": "{peer} deletes one of its messages",
     "react": "{peer} reacts to a message, or takes that back",
     "read": "{peer} marks messages as read",
+    "answer in thread": "{peer} replies beside a message with “beside {pick}”",
+    "mention": "{peer} mentions somebody in “listen {pick}”",
+    "edit mentions": "{peer} changes whom one of its messages mentions",
+    "read thread": "{peer} marks replies of a thread as read",
+    "mark unread": "{peer} marks a message as unread",
+    "receipts": "{peer} lets others see what it reads from now on, or not",
     "retitle": "{peer} gives the room the title “title {pick}”",
     "wait": "time passes",
     "rebuild": "{peer} folds its view anew",

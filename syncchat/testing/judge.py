@@ -19,11 +19,12 @@ from ..core.values import Root
 from ..events import MessageAdded, MessageChanged
 from ..exchange.volumes import Volumes, read_volume
 from ..ids import device_text
+from ..room import Room
 from ..storage import chains, members, rooms
 from ..storage.rooms import RoomRow
 from ..trust.records import decode_record, is_record
 from ..wire.envelope import decode_envelope
-from .oracle import Divergence, Seen
+from .oracle import Divergence, Seen, Unread
 from .relay import SimRelay
 from .simpeer import SimPeer
 
@@ -48,6 +49,7 @@ class _Told(NamedTuple):
     life: int
     change: int
     messages: dict[str, object]
+    mentioned: set[str]
 
 
 class Judge:
@@ -116,19 +118,38 @@ class Judge:
         told = self._told.get(peer.name)
         if told is None or told.life != peer.life:
             messages: dict[str, object] = {message.id: _told_of(message) for message in shown}
-            self._told[peer.name] = _Told(peer.life, change, messages)
+            mentioned = _mentioning(peer, shown)
+            self._told[peer.name] = _Told(peer.life, change, messages, mentioned)
             return
+        new: set[str] = set()
         for event in peer.peer._between(told.change, change):
             if isinstance(event, MessageAdded | MessageChanged):
                 if isinstance(event, MessageAdded) and event.message.id in told.messages:
                     raise Divergence(f"{peer.name} tells {token_of(event.message)} as new twice")
+                if isinstance(event, MessageAdded):
+                    new.add(event.message.id)
                 told.messages[event.message.id] = _told_of(event.message)
+        self._check_notifications(peer, told, new, shown)
         for message in shown:
             if message.status is Status.READ:  # that others read it, other events tell
                 told.messages[message.id] = _told_of(message)
             elif told.messages.get(message.id) != _told_of(message):
                 raise Divergence(f"{peer.name} changed {token_of(message)} without an event")
-        self._told[peer.name] = told._replace(change=change)
+        mentioned = _mentioning(peer, shown)
+        self._told[peer.name] = told._replace(change=change, mentioned=mentioned)
+
+    def _check_notifications(
+        self, peer: SimPeer, told: _Told, new: set[str], shown: list[Message]
+    ) -> None:
+        """See that what is new and unread is told once, and later what now mentions the person."""
+        notifications, _ = peer.peer._notifications(told.change)
+        found = [message.id for each in notifications for message in each.messages]
+        mentions = _mentioning(peer, shown)
+        wanted: set[str] = {m.id for m in shown if m.id in new and m.unread}
+        wanted |= mentions - new - told.mentioned
+        allowed = wanted | (mentions - new)  # taken out of it meanwhile, and put in again
+        if len(found) != len(set(found)) or not wanted <= set(found) <= allowed:
+            raise Divergence(f"{peer.name} is notified of {found}, not of {sorted(wanted)}")
 
     def _check_place(self, peer: SimPeer) -> None:
         """See that what counts as sent is at the relay."""
@@ -173,7 +194,7 @@ class Judge:
             seen = self._seen(shown)
             oracle = self._world.oracle
             oracle.check(peer.name, seen)
-            oracle.check_unread(peer.name, seen, peer.room.unread())
+            oracle.check_unread(peer.name, seen, _unread_of(peer.room))
             oracle.check_title(peer.name, peer.room.title)
             for message in shown:
                 if message.mine and _RANKS[message.status] < _RANKS[Status.SENT]:
@@ -259,7 +280,10 @@ class Judge:
 
     def _all_of(self, peer: SimPeer) -> list[object]:
         room = peer.room
-        return [room.digest(), room.unread(), room.title, room.outbox(), *self._world.shown(peer)]
+        counts = [room.unread_counts(), room.first_unread(), *room.threads(limit=1000)]
+        shown = self._world.shown(peer)
+        notes = [(m.quote, m.replies, m.unread) for m in shown]
+        return [room.digest(), room.title, room.outbox(), *counts, *shown, *notes]
 
     def _seen(self, shown: list[Message]) -> list[Seen]:
         names = self._world.names
@@ -272,6 +296,8 @@ class Judge:
                 message.reply_to,
                 frozenset((names[r.member], r.emoji) for r in message.reactions),
                 frozenset(names[member] for member in message.read_by),
+                message.thread,
+                frozenset(names[member] for member in message.mentions),
             )
             for message in shown
         ]
@@ -280,6 +306,11 @@ class Judge:
 def token_of(message: Message) -> str:
     """Return the word by which the oracle knows a message."""
     return message.text.split(" ", 1)[0]
+
+
+def _mentioning(peer: SimPeer, shown: list[Message]) -> set[str]:
+    """Return the messages of others that mention the person."""
+    return {m.id for m in shown if peer.peer.id in m.mentions and not m.mine}
 
 
 def _place_of(raw: bytes) -> tuple[str, int]:
@@ -297,7 +328,8 @@ def _room(peer: SimPeer) -> RoomRow:
 def _told_of(message: Message) -> object:
     """Return what events tell of a message."""
     reactions = tuple((r.member, r.emoji, r.at_ms) for r in message.reactions)
-    return message.text, message.deleted, message.edited_at, reactions, message.status
+    what_it_is = message.text, message.deleted, message.edited_at, message.mentions, message.quote
+    return *what_it_is, reactions, message.status
 
 
 def _shown_of(message: Message) -> object:
@@ -308,6 +340,25 @@ def _shown_of(message: Message) -> object:
         message.deleted,
         message.edited_at,
         message.reply_to,
+        message.quote,
+        message.thread,
+        message.replies,
+        message.mentions,
         tuple((r.member, r.emoji, r.at_ms) for r in message.reactions),
         message.read_by,
     )
+
+
+def _unread_of(room: Room) -> dict[str | None, Unread]:
+    """Return what is unread, by thread, and with None outside of threads."""
+    counts = room.unread_counts()
+    found: dict[str | None, Unread] = {
+        thread.id: Unread(thread.unread, thread.mentions) for thread in room.threads(limit=1000)
+    }
+    in_threads = sum(each.messages for each in found.values())
+    if (counts.in_threads, counts.mentions_in_threads) != (
+        in_threads,
+        sum(each.mentions for each in found.values()),
+    ):
+        raise Divergence(f"{counts} is not what its threads come to")
+    return found | {None: Unread(counts.messages, counts.mentions)}

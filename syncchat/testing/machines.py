@@ -32,6 +32,7 @@ from .relay import SimRelay
 from .strategies import (
     Delete,
     Edit,
+    MarkUnread,
     React,
     Read,
     Write,
@@ -41,6 +42,7 @@ from .strategies import (
     reactions,
     reads,
     running,
+    unread_marks,
     writes,
 )
 from .world import World
@@ -105,6 +107,11 @@ class WorldMachine(RuleBasedStateMachine):
 
     @rule(deed=reads())
     def read(self, deed: Read) -> None:
+        deed.do(self.world)
+        self._pass_time()
+
+    @rule(deed=unread_marks())
+    def mark_unread(self, deed: MarkUnread) -> None:
         deed.do(self.world)
         self._pass_time()
 

@@ -8,7 +8,7 @@ may have reached the others before, or be gone; but it must be the same for ever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -29,6 +29,26 @@ class Seen(NamedTuple):
     reply_to: str | None
     reactions: frozenset[tuple[str, str]]
     readers: frozenset[str] = frozenset()
+    thread: str | None = None
+    mentions: frozenset[str] = frozenset()
+
+
+class Unread(NamedTuple):
+    """Is how many messages of a timeline are unread, and how many of them mention the person."""
+
+    messages: int = 0
+    mentions: int = 0
+
+
+SOME_THREAD = ""
+"""Stands for a thread whose message was gone when somebody wrote in it."""
+
+
+class _Said(NamedTuple):
+    """Is what a message says, and whom it mentions."""
+
+    text: str
+    mentions: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -58,15 +78,16 @@ class _Title(NamedTuple):
 @dataclass(slots=True)
 class _Message:
     token: str
-    written: _Deed[str]
+    written: _Deed[_Said]
     reply_to: str | None
+    thread: str | None = None
     after: tuple[str, ...] = ()
-    edits: list[_Deed[str]] = field(default_factory=list)
+    edits: list[_Deed[_Said]] = field(default_factory=list)
     deletes: list[_Deed[bool]] = field(default_factory=list)
     reactions: dict[tuple[str, str], list[_Deed[bool]]] = field(default_factory=dict)
     may_repeat: bool = False
 
-    def texts(self) -> set[str]:
+    def said(self) -> set[_Said]:
         return _allowed(self.edits, {self.written.value})
 
     def is_surely_deleted(self) -> bool:
@@ -78,9 +99,11 @@ class Oracle:
 
     def __init__(self) -> None:
         self._messages: dict[str, _Message] = {}
-        self._reads: dict[str, dict[str, _Deed[bool]]] = {}
+        self._receipts: dict[str, dict[str, _Deed[bool]]] = {}
+        self._reads: dict[str, dict[str, list[_Deed[bool]]]] = {}
+        self._seen_reading: set[str] = set()
         self._titles: list[_Title] = []
-        self._deeds: list[_Deed[str] | _Deed[bool]] = []
+        self._deeds: list[_Deed[str] | _Deed[bool] | _Deed[_Said]] = []
         self.is_ordered = True
         """Whether all clocks were close enough that causes are shown before effects."""
 
@@ -102,17 +125,21 @@ class Oracle:
         text: str,
         *,
         reply_to: str | None = None,
+        thread: str | None = None,
+        mentions: Iterable[str] = (),
         after: Iterable[str] = (),
     ) -> None:
-        """Note a message; ``token`` is its first word, ``reply_to`` another's token.
+        """Note a message; ``token`` is its first word.
 
-        ``after`` are tokens of messages that the author was shown when writing.
+        ``reply_to`` and ``thread`` are the tokens of others, ``mentions`` names. ``after`` are
+        tokens of messages that the author was shown when writing.
         """
-        self._messages[token] = _Message(token, self._did(by, text), reply_to, tuple(after))
+        written = self._did(by, _Said(text, frozenset(mentions)))
+        self._messages[token] = _Message(token, written, reply_to, thread, tuple(after))
 
-    def edited(self, by: str, token: str, text: str) -> None:
-        """Note that the author changed a message's text."""
-        self._messages[token].edits.append(self._did(by, text))
+    def edited(self, by: str, token: str, text: str, *, mentions: Iterable[str] = ()) -> None:
+        """Note that the author changed a message's text; ``mentions`` are those after that."""
+        self._messages[token].edits.append(self._did(by, _Said(text, frozenset(mentions))))
 
     def deleted(self, by: str, token: str) -> None:
         """Note that the author deleted a message."""
@@ -123,12 +150,23 @@ class Oracle:
         deeds = self._messages[token].reactions.setdefault((by, emoji), [])
         deeds.append(self._did(by, on))
 
-    def read(self, by: str, tokens: Iterable[str]) -> None:
-        """Note that somebody marked these messages as read."""
-        seen = self._reads.setdefault(by, {})
+    def read(self, by: str, tokens: Iterable[str], *, is_private: bool = False) -> None:
+        """Note that somebody marked these messages as read, and whether others may see it."""
+        reads, receipts = self._reads.setdefault(by, {}), self._receipts.setdefault(by, {})
         for token in tokens:
-            if token not in seen or not seen[token].is_certain:
-                seen[token] = self._did(by, True)
+            before = reads.setdefault(token, [])
+            deed = self._did(by, True)
+            if not is_private:
+                self._seen_reading.add(by)
+                if not any(e.value and e.is_certain for e in before):
+                    receipts[token] = deed
+            before.append(deed)
+
+    def marked_unread(self, by: str, token: str) -> None:
+        """Note that somebody marked a message as unread."""
+        deed = self._did(by, False)
+        self._receipts.setdefault(by, {})
+        self._reads.setdefault(by, {}).setdefault(token, []).append(deed)
 
     def titled(self, by: str, title: str, *, over: str | None = None) -> None:
         """Note a new title of the room, given by somebody who was shown the title ``over``."""
@@ -180,18 +218,34 @@ class Oracle:
             self._check_one(name, message, found, shown)
         self._check_order(name, seen)
 
-    def check_unread(self, name: str, seen: list[Seen], unread: int) -> None:
-        """Raise ``Divergence`` unless as many messages are unread as the person left unread."""
-        least = most = 0
-        marked = self._reads.get(name, {})
+    def check_unread(
+        self, name: str, seen: list[Seen], counts: Mapping[str | None, Unread]
+    ) -> None:
+        """Raise ``Divergence`` unless as many messages are unread as the person left unread.
+
+        ``counts`` tells so of each thread by the id of its message, and with None of the rest.
+        """
+        least: dict[str | None, Counter[bool]] = {}
+        most: dict[str | None, Counter[bool]] = {}
         for message in seen:
             if message.deleted or message.author == name:
                 continue
-            deed = marked.get(_token(message.text))
-            most += deed is None or not deed.is_certain
-            least += deed is None
-        if not least <= unread <= most:
-            raise Divergence(f"{name} counts {unread} unread, not {least} to {most}")
+            known = self._messages[_token(message.text)]
+            states = _allowed(self._reads.get(name, {}).get(known.token, ()), {False})
+            mentions = {name in said.mentions for said in known.said()}
+            if known.may_repeat:
+                states, mentions = {False, True}, {False, True}
+            least.setdefault(message.thread, Counter())[mentions == {True}] += states == {False}
+            most.setdefault(message.thread, Counter())[True in mentions] += False in states
+        for thread in {*counts, *most}:
+            found = counts.get(thread, Unread())
+            low, high = least.get(thread, Counter()), most.get(thread, Counter())
+            all_of_it = low.total() <= found.messages <= high.total()
+            if not (all_of_it and low[True] <= found.mentions <= high[True]):
+                raise Divergence(
+                    f"{name} counts {tuple(found)} unread in {thread or 'the main timeline'}, "
+                    f"not {low.total(), low[True]} to {high.total(), high[True]}"
+                )
 
     def check_title(self, name: str, title: str) -> None:
         """Raise ``Divergence`` unless the title is one that somebody gave last.
@@ -220,10 +274,7 @@ class Oracle:
             raise Divergence(f"{name} shows one id twice")
 
     def _check_one(self, name: str, message: _Message, found: Seen, shown: dict[str, Seen]) -> None:
-        if found.text not in message.texts() and not message.may_repeat:
-            raise Divergence(
-                f"{name} shows {found.text!r}, not {' or '.join(sorted(message.texts()))!r}"
-            )
+        self._check_said(name, message, found)
         if found.author != message.written.by:
             raise Divergence(f"{name} shows {message.token} as by {found.author}")
         target = None if message.reply_to is None else shown.get(message.reply_to)
@@ -233,6 +284,7 @@ class Oracle:
             and not self._messages[_token(target.text)].may_repeat
         ):
             raise Divergence(f"{name} shows {message.token} as an answer to something else")
+        self._check_thread(name, message, found, shown)
         if message.may_repeat:
             return
         self._check_readers(name, message, found)
@@ -243,16 +295,40 @@ class Oracle:
             if place not in message.reactions:
                 raise Divergence(f"{name} shows a reaction to {message.token} that nobody made")
 
+    def _check_said(self, name: str, message: _Message, found: Seen) -> None:
+        if message.may_repeat:
+            return
+        texts = {said.text for said in message.said()}
+        if found.text not in texts:
+            raise Divergence(f"{name} shows {found.text!r}, not {' or '.join(sorted(texts))!r}")
+        if _Said(found.text, found.mentions) not in message.said():
+            whom = ", ".join(sorted(found.mentions)) or "nobody"
+            raise Divergence(f"{name} shows {message.token} as mentioning {whom}")
+
+    def _check_thread(
+        self, name: str, message: _Message, found: Seen, shown: dict[str, Seen]
+    ) -> None:
+        root = shown.get(message.thread or "")
+        is_right = (message.thread is None) == (found.thread is None)
+        if root is not None and not self._messages[_token(root.text)].may_repeat:
+            is_right &= found.thread == root.id
+        if not is_right:
+            raise Divergence(f"{name} shows {message.token} in another thread, or none")
+
     def _check_readers(self, name: str, message: _Message, found: Seen) -> None:
         if not message.written.is_certain:
             return
-        for reader, marked in self._reads.items():
-            deed = marked.get(message.token)
-            is_read = reader in found.readers
-            if reader == found.author or (deed is not None and not deed.is_certain):
+        for reader, reads in self._reads.items():
+            if reader == found.author:
                 continue
-            if is_read is not (deed is not None):
-                so = "as read by" if is_read else "as not read by"
+            receipt = self._receipts[reader].get(message.token)
+            has_read = any(deed.value for deed in reads.get(message.token, ()))
+            is_shown = reader in found.readers
+            must = receipt is not None and receipt.is_certain
+            # What was read unseen shows as read when others see that a later message is.
+            may = must or (has_read and reader in self._seen_reading)
+            if (must and not is_shown) or (is_shown and not may):
+                so = "as read by" if is_shown else "as not read by"
                 raise Divergence(f"{name} shows {message.token} {so} {reader}")
 
     def _check_order(self, name: str, seen: list[Seen]) -> None:

@@ -7,7 +7,7 @@ a diary. Of steps that could do nothing at their moment only the time is left, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..core.message import Message
@@ -73,20 +73,36 @@ class ToldWorld(World):
         text: str,
         *,
         reply_to: Message | None = None,
+        thread: Message | None = None,
+        mentions: Collection[str] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         words = f"writes {self.oracle.next_token()} “{_short(text)}”"
         if reply_to is not None:
             words += f" in answer to {token(reply_to)}"
+        if thread is not None:
+            words += f" beside {token(thread)}"
+        if mentions:
+            words += f" and mentions {', '.join(mentions)}"
         if metadata is not None:
             words += f" with {dict(metadata)}"
+        given: dict[str, Any] = {"reply_to": reply_to, "thread": thread, "mentions": mentions}
         act = super().write
-        self._tell_deed(peer, words, lambda: act(peer, text, reply_to=reply_to, metadata=metadata))
+        self._tell_deed(peer, words, lambda: act(peer, text, **given, metadata=metadata))
 
-    def edit(self, peer: SimPeer, message: Message, text: str) -> None:
+    def edit(
+        self,
+        peer: SimPeer,
+        message: Message,
+        text: str,
+        *,
+        mentions: Collection[str] | None = None,
+    ) -> None:
         act = super().edit
         words = f"changes {token(message)} to “{_short(text)}”"
-        self._tell_deed(peer, words, lambda: act(peer, message, text))
+        if mentions is not None:
+            words += f", which mentions {', '.join(mentions) or 'nobody'} now"
+        self._tell_deed(peer, words, lambda: act(peer, message, text, mentions=mentions))
 
     def delete(self, peer: SimPeer, message: Message) -> None:
         act = super().delete
@@ -103,6 +119,16 @@ class ToldWorld(World):
         act = super().read
         words = "marks all as read" if upto is None else f"marks all up to {token(upto)} as read"
         self._tell_deed(peer, words, lambda: act(peer, upto))
+
+    def mark_unread(self, peer: SimPeer, message: Message) -> None:
+        act = super().mark_unread
+        words = f"marks {token(message)} as unread"
+        self._tell_deed(peer, words, lambda: act(peer, message))
+
+    def set_receipts(self, peer: SimPeer, receipts: str) -> None:
+        act = super().set_receipts
+        words = f"makes its receipts {receipts}"
+        self._tell_deed(peer, words, lambda: act(peer, receipts))
 
     def retitle(self, peer: SimPeer, title: str) -> None:
         act = super().retitle

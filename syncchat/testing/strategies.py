@@ -1,10 +1,11 @@
 """Hypothesis strategies for what people write, what they do, and what a hostile relay may send.
 
 ``texts``, ``emoji``, ``metadata`` and ``messages`` are arguments for a room's own methods.
-``writes``, ``edits``, ``deletions``, ``reactions`` and ``reads`` draw deeds: small values that
-``do`` themselves in a ``World``, and do nothing where they make no sense. ``schedules`` draws whole
-runs for ``play``. ``frames`` and ``envelopes`` are valid bytes that a real relay and real peers
-sent each other; the hostile ones are made from them by a few small changes.
+``writes``, ``edits``, ``deletions``, ``reactions``, ``reads`` and ``unread_marks`` draw deeds:
+small values that ``do`` themselves in a ``World``, and do nothing where they make no sense.
+``schedules`` draws whole runs for ``play``. ``frames`` and ``envelopes`` are valid bytes that a
+real relay and real peers sent each other; the hostile ones are made from them by a few small
+changes.
 """
 
 from __future__ import annotations
@@ -108,17 +109,19 @@ class Deed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Writes a message; ``answers`` chooses which one it answers, if any."""
+    """Writes a message; ``answers`` and ``beside`` choose which one it answers, and in a thread."""
 
     peer: int
     text: str
     answers: int | None = None
+    beside: int | None = None
 
     def do(self, world: World) -> None:
         peer = running(world, self.peer)
         if peer is not None:
             target = None if self.answers is None else shown(world, peer, self.answers)
-            world.write(peer, self.text, reply_to=target)
+            thread = None if self.beside is None else shown(world, peer, self.beside)
+            world.write(peer, self.text, reply_to=target, thread=thread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,21 @@ class Read:
             world.read(peer, None if self.which is None else shown(world, peer, self.which))
 
 
+@dataclass(frozen=True, slots=True)
+class MarkUnread:
+    """Marks a message of somebody else as unread."""
+
+    peer: int
+    which: int
+
+    def do(self, world: World) -> None:
+        peer = running(world, self.peer)
+        if peer is not None:
+            others = [m for m in world.shown(peer) if not m.mine and not m.deleted]
+            if others:
+                world.mark_unread(peer, others[-1 - self.which % len(others)])
+
+
 def running(world: World, number: int) -> SimPeer | None:
     """Return one of the peers, None if its process is down."""
     peer = world.peers[number % len(world.peers)]
@@ -199,8 +217,9 @@ def choices() -> st.SearchStrategy[int]:
 
 
 def writes() -> st.SearchStrategy[Write]:
-    """Draw messages and answers."""
-    return st.builds(Write, peer_numbers(), texts(), st.none() | choices())
+    """Draw messages, answers, and replies in threads."""
+    which = st.none() | choices()
+    return st.builds(Write, peer_numbers(), texts(), which, which)
 
 
 def edits() -> st.SearchStrategy[Edit]:
@@ -223,9 +242,14 @@ def reads() -> st.SearchStrategy[Read]:
     return st.builds(Read, peer_numbers(), st.none() | choices())
 
 
+def unread_marks() -> st.SearchStrategy[MarkUnread]:
+    """Draw people who mark a message as unread."""
+    return st.builds(MarkUnread, peer_numbers(), choices())
+
+
 def deeds() -> st.SearchStrategy[Deed]:
     """Draw anything that people do."""
-    return st.one_of(writes(), edits(), deletions(), reactions(), reads())
+    return st.one_of(writes(), edits(), deletions(), reactions(), reads(), unread_marks())
 
 
 def schedules(

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
-from ..core.message import Message
-from ..core.values import DeleteValue, EditValue, Root, encode_value
 from ..ids import RoomId
-from ..peer import Peer
 from ..room import Room
 from ..storage import chains, members, rooms
-from ..storage.outbox import Op
-from .disk import SimCrash
-from .judge import Judge, token_of
+from .deeds import CANARY, Deeds
+from .judge import Judge
 from .loop import Loop
 from .oracle import Divergence, Oracle
 from .ports import SeededRandom
 from .relay import URL, SimRelay
 from .simpeer import SimPeer
 
-CANARY = "canary"
 SETTLE_MS_MAX = 300_000
 """Virtual time that a healed world has until everything has converged: ten longest back-offs."""
 
@@ -38,7 +32,7 @@ ORDERED_SKEW_MS_MAX = 4 * 60 * 1000
 """How far clocks may differ where replies must still be shown after what they answer."""
 
 
-class World:
+class World(Deeds):
     """Is a small universe with one room that all its peers are in.
 
     ::
@@ -56,6 +50,7 @@ class World:
     """
 
     def __init__(self, *, seed: int, peers: int = 3, relay: type[SimRelay] = SimRelay) -> None:
+        super().__init__()
         self.loop = Loop()
         self.random = SeededRandom(f"syncchat {seed}")
         self.relay = relay(self.loop, self.random)
@@ -76,7 +71,6 @@ class World:
         self.has_forgotten = False
         """Whether a disk went back in time."""
         self._judge = Judge(self)
-        self._forged: set[tuple[str, str]] = set()
         self._backups: dict[str, list[tuple[int, int]]] = {}
         self._restored: set[str] = set()
         self.losses = 0
@@ -114,66 +108,7 @@ class World:
         """Let virtual time pass."""
         self.loop.run(self.loop.now_ms + round(seconds * 1000))
 
-    # What people do; each deed is noted by the oracle exactly if it took place
-
-    def write(
-        self,
-        peer: SimPeer,
-        text: str,
-        *,
-        reply_to: Message | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Write a message; a token is put before the text."""
-        token = self.oracle.next_token()
-        full = f"{token} {CANARY} {text}"
-        target = None if reply_to is None else token_of(reply_to)
-        answered = None if reply_to is None else reply_to.id
-        last = [token_of(m) for m in peer.room.messages(limit=1) if not m.deleted]
-        if self._did(peer, lambda p: p.rooms()[0].send(full, reply_to=answered, metadata=metadata)):
-            self.oracle.wrote(peer.name, token, full, reply_to=target, after=last)
-
-    def edit(self, peer: SimPeer, message: Message, text: str) -> None:
-        """Change an own message."""
-        token = token_of(message)
-        full = f"{token} {CANARY} {text}"
-        if self._did(peer, lambda p: p.rooms()[0].edit(message.id, full)):
-            self.oracle.edited(peer.name, token, full)
-
-    def delete(self, peer: SimPeer, message: Message) -> None:
-        """Delete an own message."""
-        if self._did(peer, lambda p: p.rooms()[0].delete(message.id)):
-            self.oracle.deleted(peer.name, token_of(message))
-
-    def react(self, peer: SimPeer, message: Message, emoji: str, *, on: bool = True) -> None:
-        """React to a message, or take it back."""
-
-        def act(p: Peer) -> None:
-            (p.rooms()[0].react if on else p.rooms()[0].unreact)(message.id, emoji)
-
-        if self._did(peer, act):
-            self.oracle.reacted(peer.name, token_of(message), emoji, on=on)
-
-    def read(self, peer: SimPeer, upto: Message | None = None) -> None:
-        """Mark a message and everything shown before it as read."""
-        shown = self.shown(peer)
-        if self._did(peer, lambda p: p.rooms()[0].mark_read(upto.id if upto else None)):
-            self.oracle.read(
-                peer.name,
-                [
-                    token_of(message)
-                    for message in shown
-                    if not message.deleted
-                    and not message.mine
-                    and (upto is None or message.id <= upto.id)
-                ],
-            )
-
-    def retitle(self, peer: SimPeer, title: str) -> None:
-        """Give the room another title."""
-        before = peer.room.title
-        if self._did(peer, lambda p: p.rooms()[0].set_title(title)):
-            self.oracle.titled(peer.name, title, over=before)
+    # What people do: see ``Deeds``
 
     def rebuild(self, peer: SimPeer) -> bool:
         """Fold a peer's view anew from its envelopes and outbox; tell whether it took place.
@@ -182,23 +117,6 @@ class World:
         """
         with self._judge.expecting_no_change(peer):
             return self._did(peer, lambda p: p.rebuild())
-
-    def forge(self, peer: SimPeer, message: Message, *, deletes: bool) -> None:
-        """Have a modified program edit or delete a message of somebody else: nobody heeds it."""
-        root, place = Root.DELETES if deletes else Root.EDITS, (peer.name, message.id)
-        if place in self._forged:  # an edit after a deletion would not even be sealed
-            return
-
-        def act(p: Peer) -> None:
-            room = p.rooms()[0]
-            with room._writing() as (stamp, batch):
-                text = f"forged {CANARY}"
-                value = DeleteValue(stamp) if deletes else EditValue(stamp, text)
-                room._queue(Op(root, message.id, stamp, encode_value(value)))
-                batch.note(root, message.id, value)
-
-        if self._did(peer, act) and deletes:
-            self._forged.add(place)
 
     def add_peer(self) -> SimPeer:
         """Have somebody new join the room, with nothing of its history yet."""
@@ -284,10 +202,6 @@ class World:
         own = chains.find_chain(peer.peer._db, 1, peer.peer.device)
         known = dict(self.relay.log.chains(self.room_id))
         return own is None or known.get(own.key[:8], 0) >= own.acked
-
-    def shown(self, peer: SimPeer) -> list[Message]:
-        """Return all that a peer shows, in display order."""
-        return peer.room.messages(limit=1000)
 
     # Checks
 
@@ -400,23 +314,6 @@ class World:
             raise Divergence(f"the view {_name_of(view)} differs between peers\n{shown}")
 
     # Inside
-
-    def _did(self, peer: SimPeer, act) -> bool:  # type: ignore[no-untyped-def]
-        """Do something on a peer; tell whether it took place."""
-        from ..errors import NotAllowedError, StorageError
-
-        try:
-            peer.do(lambda: act(peer.peer))
-        except SimCrash as crash:
-            return crash.committed
-        except StorageError:
-            return False
-        except NotAllowedError:
-            # A relay that was set back to before this member came in looks as after a removal.
-            if not self.losses or peer.room.standing != "removed":
-                raise
-            return False
-        return True
 
     def _note_clocks(self) -> None:
         """Tell the oracle whether clocks were ever too far apart to keep causes before effects."""

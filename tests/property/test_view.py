@@ -35,6 +35,7 @@ class Step(NamedTuple):
 KINDS = (
     *("send", "send", "send", "reply", "edit", "delete", "react", "unreact"),
     *("read", "read all", "title", "rename", "connect", "cut", "settle", "settle", "clock"),
+    *("beside", "mention", "change mentions", "read thread", "unread", "private", "public"),
 )
 STEPS = st.lists(
     st.builds(Step, st.integers(0, PEERS - 1), st.sampled_from(KINDS), st.integers(0, 20), TEXTS),
@@ -66,7 +67,7 @@ class Company:
     def do(self, step: Step) -> None:
         """Let one thing happen; what the API refuses changes nothing."""
         peer, room = self.peers[step.peer], self.rooms[step.peer]
-        shown = room.messages(limit=1_000)
+        shown = room.messages(limit=1_000, threads=True)
         target = shown[step.target % len(shown)] if shown else None
         self.clocks[step.peer].advance(step.target % 3)
         match step.what:
@@ -78,6 +79,10 @@ class Company:
                 peer.rename(f"Name {step.target}")
             case "read all":
                 room.mark_read()
+            case "private" | "public":
+                room.set_receipts(step.what)
+            case "mention":
+                room.send("listen", mentions=[self.peers[step.target % PEERS].id])
             case "connect" if step.peer not in self.lines:
                 self.lines[step.peer] = self.net.connect(peer)
             case "cut" if step.peer in self.lines:
@@ -118,6 +123,15 @@ def about(room: Room, target: Message, step: Step) -> None:
                 room.unreact(target.id, emoji)
             case "read":
                 room.mark_read(target.id)
+            case "beside":
+                room.send("beside", thread=target.id)
+            case "read thread" if target.thread is not None:
+                room.mark_read(thread=target.thread)
+            case "unread" if not target.mine and not target.deleted:
+                room.mark_unread(target.id)
+            case "change mentions":
+                members = sorted(member.id for member in room.members())
+                room.edit(target.id, "!", mentions=members[: step.target % 3])
     except NotAllowedError:
         assert not target.mine
     except NotFoundError:
@@ -128,8 +142,11 @@ def all_shown(peer: Peer, room: Room) -> tuple[object, ...]:
     """Return all that a room shows to one peer."""
     return (
         room.digest(),
-        room.messages(limit=1_000),
-        room.unread(),
+        room.messages(limit=1_000, threads=True),
+        [(m.quote, m.replies, m.unread) for m in room.messages(limit=1_000, threads=True)],
+        room.unread_counts(),
+        room.first_unread(),
+        room.threads(),
         room.count(),
         room.title,
         room.members(),
@@ -165,7 +182,9 @@ def test_peers_that_have_heard_everything_show_the_same(steps: list[Step], entri
         assert len({room.digest() for room in company.rooms}) == 1
         first, *others = company.rooms
         for room in others:
-            assert seen(room.messages(limit=1_000)) == seen(first.messages(limit=1_000))
+            assert seen(room.messages(limit=1_000, threads=True)) == seen(
+                first.messages(limit=1_000, threads=True)
+            )
             assert room.title == first.title
         for peer, room in zip(company.peers, company.rooms, strict=True):
             assert room.outbox() == []
@@ -175,7 +194,9 @@ def test_peers_that_have_heard_everything_show_the_same(steps: list[Step], entri
             newcomer.room.id, 0, envelopes_max=10_000, bytes_max=2**30
         )
         newcomer.deliver(*envelopes)
-        assert seen(newcomer.room.messages(limit=1_000)) == seen(first.messages(limit=1_000))
+        assert seen(newcomer.room.messages(limit=1_000, threads=True)) == seen(
+            first.messages(limit=1_000, threads=True)
+        )
         assert newcomer.peer.check() == []
     company.close()
 

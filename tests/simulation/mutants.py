@@ -25,7 +25,6 @@ from syncchat.room import Room
 from syncchat.storage import chains, history, outbox, rooms
 from syncchat.storage.view import ViewBatch
 from syncchat.storage.view.messages import Messages
-from syncchat.storage.view.reads import Reads
 from syncchat.sync.backoff import Backoff
 from syncchat.sync.session import Session
 from syncchat.trust import chain as links
@@ -33,6 +32,7 @@ from syncchat.trust import seal
 
 from . import scenarios
 from .mutants_of_groups import GROUP_MUTANTS
+from .mutants_of_reading import READING_MUTANTS
 from .seeding import Edit, Mutant
 
 
@@ -313,23 +313,6 @@ MUTANTS: tuple[Mutant, ...] = (
         Edit(Messages.settle, " - digest.of_message(before)", ""),
     ),
     _mutant(
-        "read marker instead of read set",
-        "A message that arrives late counts as read where the marker stands after it.",
-        Edit(
-            Messages._new_row,
-            "stamp_of(message) > uptos[writer]",
-            "stamp_of(message) > max(upto for (upto,) in [(uptos[writer],), "
-            "*self._scope.db.rows("
-            "'select upto from read_to where room = ? and member = ?', "
-            "(self._scope.room, self._scope.owners[self._scope.me]))])",
-        ),
-    ),
-    _mutant(
-        "unread flag not cleared",
-        "Reading a message moves the marker only.",
-        Edit(Reads.settle, "mine[writer] = upto", "pass"),
-    ),
-    _mutant(
         "rebuild forgets the outbox",
         "A view folded anew lacks what was not sent yet.",
         Edit(Batch.refold, "self._own.show_outbox()", "pass"),
@@ -465,5 +448,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "The fingerprint at a cursor is not compared.",
         _NO_FINGERPRINT,
     ),
+    *READING_MUTANTS,
     *GROUP_MUTANTS,
 )

@@ -65,8 +65,8 @@ class Device:
         value = MessageValue(text=text, **fields)  # type: ignore[arg-type]
         return message_id(at, self.id), Entry(Root.MESSAGES, at, encode_value(value))
 
-    def edit(self, message: str, text: str) -> Entry:
-        return Entry(Root.EDITS, message, encode_value(EditValue(self.stamp(), text)))
+    def edit(self, message: str, text: str, mentions: tuple[str, ...] | None = None) -> Entry:
+        return Entry(Root.EDITS, message, encode_value(EditValue(self.stamp(), text, mentions)))
 
     def delete(self, message: str) -> Entry:
         return Entry(Root.DELETES, message, encode_value(DeleteValue(self.stamp())))

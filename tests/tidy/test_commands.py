@@ -22,6 +22,7 @@ PAGES = (
     "docs/tutorial/first-chat.md",
     "docs/tutorial/groups-and-devices.md",
     "docs/howto/manage-a-group.md",
+    "docs/howto/keep-up-with-a-chat.md",
 )
 
 

@@ -18,6 +18,7 @@ from benchmarks import (
     reconnect,
     replay,
     trust,
+    unread,
     wire_bytes,
     workload,
 )
@@ -32,6 +33,7 @@ SCENARIOS = [
     reconnect,
     replay,
     trust,
+    unread,
     wire_bytes,
 ]
 

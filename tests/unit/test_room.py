@@ -52,7 +52,8 @@ def test_sent_message_is_there_with_all_that_was_given(room: Room) -> None:
         attachments=[{"name": "a.png"}],
         mentions=["B" * 13],
     )
-    assert room.message(sent.id) == sent == room.messages()[-1]
+    assert room.message(sent.id) == sent == room.messages(threads=True)[-1]
+    assert room.messages() == [first]
     assert (sent.text, sent.kind, sent.reply_to) == ("hello 🎈", "location", first.id)
     assert sent.metadata == {"lat": 1.5, "n": 2**60}
     assert sent.attachments == ({"name": "a.png"},)

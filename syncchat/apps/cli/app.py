@@ -33,6 +33,13 @@ _COMMANDS = {
         "location": (f"{_HERE}.places:location", "Write where something is."),
         "history": (f"{_HERE}.messages:history", "Print messages of a room."),
         "tail": (f"{_HERE}.tail:tail", "Print the last messages, and new ones as they come."),
+        "unread": (f"{_HERE}.reading:unread", "Print how much is unread in your rooms."),
+        "read": (f"{_HERE}.reading:read", "Mark messages as read."),
+        "mark-unread": (f"{_HERE}.reading:mark_unread", "Mark a message as unread."),
+        "threads": (f"{_HERE}.reading:threads", "List a room's threads."),
+        "notify": (f"{_HERE}.notify:notify", "Say what of a room notifies you, or mute it."),
+        "notifications": (f"{_HERE}.notify:notifications", "Print what wants your attention."),
+        "receipts": (f"{_HERE}.notify:receipts", "Say whether others see what you read."),
     },
     "People": {
         "invite": (f"{_HERE}.invites:invite", "Print a new invite link of a room."),

@@ -31,7 +31,7 @@ class Span(click.ParamType[timedelta]):
             self.fail("say how long as 30m, 12h, 7d or 2w", param, ctx)
         span = timedelta(**{_UNITS[found[2]]: int(found[1])})
         if span > timedelta(days=EXPIRES_DAYS_MAX):
-            self.fail("at most ten years; leave it out for an invite without an end", param, ctx)
+            self.fail("at most ten years; leave it out where there is to be no end", param, ctx)
         return span
 
 

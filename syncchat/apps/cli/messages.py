@@ -21,7 +21,7 @@ from .options import (
     room_argument,
     token_option,
 )
-from .people import tell_standing
+from .people import member_called, tell_standing
 
 if TYPE_CHECKING:
     from ...core.message import Message
@@ -38,6 +38,9 @@ STDIN_BYTES_MAX = 1024 * 1024
 @click.argument("text", nargs=-1)
 @click.option("--reply-to", metavar="ID", help="The message that this one answers.")
 @click.option("--thread", metavar="ID", help="The message whose thread this belongs to.")
+@click.option(
+    "--mention", "mentioned", multiple=True, metavar="MEMBER", help="Whom it calls; again for more."
+)
 @click.option("--kind", default="text", show_default=True, help="image, file, location, …")
 @click.option("--metadata", metavar="JSON", help="A JSON object to go with it.")
 @click.option(
@@ -54,6 +57,7 @@ def send(
     text: tuple[str, ...],
     reply_to: str | None,
     thread: str | None,
+    mentioned: tuple[str, ...],
     kind: str,
     metadata: str | None,
     wait: float | None,
@@ -66,6 +70,7 @@ def send(
       syncchat send Team the build is green
       make 2>&1 | tail | syncchat send Team -
       syncchat send Team --wait 10 "going down for maintenance"
+      syncchat send Team --reply-to 01K5Z3W8 --mention Bob "what do you think?"
       syncchat send Team --metadata '{"build": 7}' "the build is green"
 
     The message is safe in your database when this returns, whether or not the relay is there; it
@@ -81,6 +86,7 @@ def send(
             said,
             reply_to=whole_id(there, reply_to),
             thread=whole_id(there, thread),
+            mentions=[member_called(there, name) for name in mentioned],
             kind=kind,
             metadata=fields,
         )
@@ -103,6 +109,8 @@ def send(
 @click.option("--before", metavar="ID", help="The messages just before this one.")
 @click.option("--after", metavar="ID", help="The messages just after this one.")
 @click.option("--thread", metavar="ID", help="Only replies of this thread.")
+@click.option("--threads", is_flag=True, help="Also the replies in threads.")
+@click.option("--unread", is_flag=True, help="From the first unread message on.")
 @click.option("--ids", is_flag=True, help="Begin each line with the message's id.")
 @db_option
 @json_option
@@ -113,6 +121,8 @@ def history(
     before: str | None,
     after: str | None,
     thread: str | None,
+    threads: bool,
+    unread: bool,
     ids: bool,
     db: Path | None,
     as_json: bool,
@@ -122,9 +132,12 @@ def history(
     \b
       syncchat history Team
       syncchat history Team --limit 10 --ids
+      syncchat history Team --unread           where you stopped reading
+      syncchat history Team --thread 01K5Z3W8
       syncchat history Team --all --json > team.jsonl
 
-    Touches only your database and marks nothing as read.
+    Touches only your database and marks nothing as read; 'read' does. Replies in threads are left
+    out unless asked for.
     """
     from .show import Names, draws, lines_of
 
@@ -136,7 +149,14 @@ def history(
             "before": whole_id(there, before),
             "after": whole_id(there, after),
             "thread": whole_id(there, thread),
+            "threads": threads,
         }
+        if unread:
+            first = there.first_unread(thread=asked["thread"])
+            if first is None:
+                hint("nothing is unread")
+                return
+            asked["after"] = max(asked["after"] or "", _just_before(there, first))
         for page in _pages(there, asked, None if everything else limit):
             if as_json:
                 for message in page:
@@ -155,9 +175,15 @@ def whole_id(room: Room, given: str | None) -> str | None:
     return room.message(given).id
 
 
+def _just_before(room: Room, message: Message) -> str:
+    """Return the id of what is shown before a message, or one that is before all."""
+    page = room.messages(before=message.id, limit=1, threads=True)
+    return page[0].id if page else "0" * 26
+
+
 def _pages(room: Room, asked: dict[str, Any], limit: int | None) -> Iterator[list[Message]]:
     """Yield messages in display order, read in bounded parts."""
-    after, before = asked["after"], asked["before"]
+    after = asked["after"]
     if after is None and limit is not None:
         if limit > PAGE:
             after = _start(room, asked, limit)
@@ -169,7 +195,7 @@ def _pages(room: Room, asked: dict[str, Any], limit: int | None) -> Iterator[lis
     position = after or "0" * 26
     while left is None or left > 0:
         size = PAGE if left is None else min(PAGE, left)
-        page = _forward(room, position, before, asked["thread"], size)
+        page = _forward(room, asked | {"after": position}, size)
         if not page:
             return
         yield page
@@ -177,11 +203,10 @@ def _pages(room: Room, asked: dict[str, Any], limit: int | None) -> Iterator[lis
         left = None if left is None else left - len(page)
 
 
-def _forward(
-    room: Room, after: str, before: str | None, thread: str | None, size: int
-) -> list[Message]:
+def _forward(room: Room, asked: dict[str, Any], size: int) -> list[Message]:
     """Return the messages just after one; none at or beyond ``before``."""
-    page = room.messages(after=after, thread=thread, limit=size)
+    before = asked["before"]
+    page = room.messages(**asked | {"before": None}, limit=size)
     return page if before is None else [message for message in page if message.id < before]
 
 
@@ -190,7 +215,7 @@ def _start(room: Room, asked: dict[str, Any], limit: int) -> str | None:
     before: str | None = asked["before"]
     left = limit + 1
     while left > 0:
-        page = room.messages(before=before, thread=asked["thread"], limit=min(PAGE, left))
+        page = room.messages(**asked | {"before": before}, limit=min(PAGE, left))
         if not page:
             return None
         before = page[0].id

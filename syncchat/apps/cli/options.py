@@ -161,9 +161,9 @@ def with_db(command: str, db: Path | None) -> str:
     return f"{command} --db {shlex.quote(str(db))}" if db else command
 
 
-def counted(number: int, what: str) -> str:
+def counted(number: int, what: str, several: str = "") -> str:
     """Return a number with its noun: ``1 message``, ``2,000 messages``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {several or what + 's'}"
 
 
 def print_json(fields: dict[str, Any]) -> None:

@@ -97,13 +97,15 @@ def rooms(db: Path | None, as_json: bool) -> None:
       syncchat rooms --json
     """
     with opened(db) as peer:
-        connections = peer.connections
+        connections, unread = peer.connections, peer.unread()
         found = sorted(peer.rooms(), key=lambda room: (room.title.casefold(), room.id))
         rows = [
             {
                 "id": room_text(room.id),
                 "title": room.title,
-                "unread": room.unread(),
+                "unread": unread[room.id].messages,
+                "mentions": unread[room.id].mentions + unread[room.id].mentions_in_threads,
+                "unreadInThreads": unread[room.id].in_threads,
                 "messages": room.count(),
                 "relay": room.relay,
                 "connection": connections.get(room.relay, "offline") if room.relay else "no relay",

@@ -9,15 +9,18 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ...core.message import Message, Status
+from ...core.message import Message, Quote, Status
 from ...core.safe import safe_line, safe_name, safe_text
 from ..draw import draw
+from .options import counted
 
 if TYPE_CHECKING:
     from ...ids import MemberId
     from ...room import Room
 
 QUOTE_CHARS_MAX = 60
+ID_CHARS_SHOWN = 13
+"""Of a message's id: enough to tell apart what was written at different moments."""
 
 MARKS = {
     Status.QUEUED: "…",
@@ -95,12 +98,16 @@ def body(message: Message, *, is_drawn: bool = False) -> str:
 
 
 def notes(message: Message, names: Names) -> str:
-    """Return what stands behind the text: edited, a wrong clock, reactions, the own state."""
+    """Return what stands behind the text: edited, in a thread, reactions, the own state."""
     parts = []
     if message.edited_at is not None and not message.deleted:
         parts.append("(edited)")
     if message.clock_ahead:
         parts.append("(its clock is ahead)")
+    if message.thread is not None:
+        parts.append(f"(beside {message.thread[:ID_CHARS_SHOWN]})")
+    if message.replies:
+        parts.append(f"({counted(message.replies, 'reply', 'replies')} beside it)")
     parts += reactions(message, names)
     if message.mine:
         parts.append(MARKS[message.status])
@@ -117,12 +124,14 @@ def reactions(message: Message, names: Names) -> list[str]:
     ]
 
 
-def quote(message: Message | None, names: Names) -> str:
+def quote(answered: Quote, names: Names) -> str:
     """Return the line that stands for a message that another answers."""
-    if message is None:
+    if not answered.is_here:
         return "a message that is not here"
-    said = safe_line(body(message), chars_max=QUOTE_CHARS_MAX)
-    return f"{names.of(message.sender)}: {said}"
+    text = "(deleted)" if answered.deleted else answered.text
+    if answered.kind != "text" and not answered.deleted:
+        text = f"[{answered.kind}] {text}"
+    return f"{names.of(answered.sender)}: {safe_line(text, chars_max=QUOTE_CHARS_MAX)}"
 
 
 def indented(text: str, by: int) -> str:
@@ -138,8 +147,10 @@ def draws(stream: TextIO) -> bool:
 def lines_of(
     messages: Iterable[Message], names: Names, *, ids: bool = False, is_drawn: bool = False
 ) -> Iterator[str]:
-    """Yield each message as ``history`` prints it."""
+    """Yield each message as ``history`` prints it, below a line that quotes what it answers."""
     for message in messages:
+        if message.quote is not None:
+            yield f"  ↳ {quote(message.quote, names)}"
         head = f"{message.id}  " if ids else ""
         head += f"{day(message)} {clock(message)}  "
         text = f"{names.of(message.sender)}: {indented(body(message, is_drawn=is_drawn), 4)}"

@@ -67,7 +67,7 @@ def tail(
             hint("following; ctrl-c ends it")
             run(_follow(peer, there, lines, printer, changes=changes))
         elif lines:
-            printer.print(there.messages(limit=lines))
+            printer.print(there.messages(limit=lines, threads=True))
 
 
 class _Printer:
@@ -95,7 +95,7 @@ async def _follow(peer: Peer, room: Room, lines: int, printer: _Printer, *, chan
     kinds = (MessageAdded, MessageChanged) if changes else (MessageAdded,)
     async with aclosing(peer.events()) as events, peer.online(visible=False):
         if lines:
-            printer.print(room.messages(limit=lines))
+            printer.print(room.messages(limit=lines, threads=True))
         async for event in events:
             if isinstance(event, kinds) and event.room_id == room_id:
                 printer.print([event.message])

@@ -1,11 +1,19 @@
 """The view: what rooms show, kept up to date with what the journals hold.
 
 ``batch`` collects the changes of one transaction; ``messages``, ``reads`` and ``fields`` settle
-them, each its own tables; ``marks`` finds entries about something; ``counting`` makes counts anew.
+them, each its own tables; ``marks`` finds entries about something; ``unread`` tells what is unread;
+``counting`` makes counts anew.
 """
 
 from .batch import ViewBatch
-from .counting import clear, recount_digest, recount_unread
-from .messages import reactions_of
+from .counting import clear, recount_digest, unread_faults
+from .messages import mentions_of, reactions_of
 
-__all__ = ["ViewBatch", "clear", "reactions_of", "recount_digest", "recount_unread"]
+__all__ = [
+    "ViewBatch",
+    "clear",
+    "mentions_of",
+    "reactions_of",
+    "recount_digest",
+    "unread_faults",
+]

@@ -79,7 +79,7 @@ class ViewBatch:
         if root in ABOUT_MESSAGES:
             self._messages.touch(MessageId(key[:26]))
         elif root is Root.READS:
-            self._reads.note(device, DeviceId(key), Stamp(value.upto))
+            self._reads.note(device, key, Stamp(value.upto))
         else:
             self._fields.touch(root, key)
 

@@ -6,12 +6,12 @@ import msgspec
 
 from ...core import digest
 from ...core.values import Root
-from ...ids import DeviceId, author_device, stamp_of
+from ...ids import DeviceId
 from .. import rooms
 from ..database import Database
 from ..members import Owners
 from .messages import ROW, StoredRow, shown_of
-from .reads import Uptos
+from .unread import Unread
 
 
 def recount_digest(db: Database, room: int) -> bytes:
@@ -23,29 +23,55 @@ def recount_digest(db: Database, room: int) -> bytes:
         "select root, member, key, value from field where room = ?", (room,)
     ):
         total += digest.of_field(Root(root), member, key, msgspec.json.decode(value))
-    for member, writer, upto in db.execute(
-        "select member, writer, upto from read_to where room = ?", (room,)
+    for member, place, upto in db.execute(
+        "select member, place, upto from read_to where room = ?", (room,)
     ):
-        total += digest.of_read(member, writer, upto)
+        total += digest.of_read(member, place, upto)
     return digest.add(bytes(digest.DIGEST_BYTES), total)
 
 
-def recount_unread(db: Database, room: int, *, me: DeviceId) -> int:
-    """Return how many messages are unread, counted anew; for checks."""
-    owners = Owners(db, room)
-    uptos = Uptos(db, room, owners[me])
-    return sum(
-        stamp_of(message) > uptos[author_device(message)]
-        for (message,) in db.rows(
-            "select message from message where room = ? and deleted = 0", (room,)
+def unread_faults(db: Database, room: int, *, me: DeviceId) -> list[str]:
+    """Return where what is kept of unread messages is not what a recount gives; for checks."""
+    unread = Unread(db, room, Owners(db, room), me=me)
+    kept = counted = flags = mentions = 0
+    tally: dict[str, tuple[int, int, int, str]] = {}
+    for *row, flag in db.execute(
+        f"select {ROW}, unread from message where room = ? order by message", (room,)
+    ):
+        stored = StoredRow(*row)
+        shown = shown_of(stored)
+        mention = unread.is_mention(shown)
+        is_unread = not shown.deleted and unread.is_unread(shown.id, shown.thread)
+        kept, counted = kept + flag, counted + is_unread
+        flags += flag != is_unread
+        mentions += stored.mention != mention
+        before = tally.get(shown.thread or "", (0, 0, 0, ""))
+        tally[shown.thread or ""] = (
+            before[0] + (not shown.deleted),
+            before[1] + is_unread,
+            before[2] + (is_unread and mention),
+            shown.id,
         )
-        if owners[author_device(message)] != owners[me]
-    )
+    found = []
+    if flags:
+        found.append(f"{kept} messages are marked unread, {counted} are; rebuild")
+    if mentions:
+        found.append(f"{mentions} messages are flagged wrongly as mentioning you; rebuild")
+    stored_tally = {
+        thread: tuple(counts)
+        for thread, *counts in db.rows(
+            "select thread, messages, unread, mentions, last from tally where room = ?", (room,)
+        )
+    }
+    if {t: c for t, c in stored_tally.items() if c[3]} != tally:
+        found.append("the counts of messages are not those of the rows; rebuild")
+    return found
 
 
 def clear(db: Database, room: int) -> None:
     """Empty a room's view, to fold it anew from its envelopes and its outbox."""
-    for table in ("message", "mark", "field", "read_to"):
+    # The tally first: its triggers need not count down, message by message, what goes as a whole.
+    for table in ("tally", "message", "mark", "field", "read_to"):
         db.execute(f"delete from {table} where room = ?", (room,))
     db.execute("delete from volume where chain in (select id from chain where room = ?)", (room,))
     rooms.set_digest(db, room, bytes(digest.DIGEST_BYTES))

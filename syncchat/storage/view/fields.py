@@ -12,6 +12,7 @@ from ...core.values import TITLE_CHARS_MAX, Root, is_label
 from ...ids import MemberId
 from .marks import marks_about
 from .scope import Scope, json_text
+from .unread import MARK_FIELD, follow_marks
 
 
 class Fields:
@@ -20,6 +21,7 @@ class Fields:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._fields: set[tuple[Root, str]] = set()
+        self._marks: set[tuple[str, str]] = set()
 
     def touch(self, root: Root, key: str) -> None:
         """Say that an entry about a field came or went."""
@@ -28,6 +30,7 @@ class Fields:
     def settle(self) -> int:
         """Store the fields that were touched; return by how much the digest moves."""
         delta = 0
+        self._marks.clear()
         for root, key in sorted(self._fields):
             marks = [
                 mark
@@ -46,6 +49,9 @@ class Fields:
                 if mark is not None:
                     delta += self._set_field(root, member, key, mark.value.value)
         self._fields.clear()
+        if self._marks:
+            change = self._scope.change
+            follow_marks(self._scope.db, self._marks, me=self._scope.me, change=change)
         return delta
 
     def _set_field(self, root: Root, member: MemberId, key: str, value: Any) -> int:
@@ -64,6 +70,9 @@ class Fields:
             "on conflict do update set value = excluded.value, change = excluded.change",
             (self._scope.room, root, member, key, json_text(value), self._scope.change),
         )
+        if root is Root.ROOM and key.startswith(MARK_FIELD) and self._scope.is_home:
+            texts = [text for text in (before, value) if isinstance(text, str)]
+            self._marks.update((key[len(MARK_FIELD) :], text) for text in texts)
         if root is Root.ROOM and key == "title" and is_label(value, TITLE_CHARS_MAX):
             self._scope.db.execute(
                 "update room set title = ?, change = ? where id = ?",

@@ -10,11 +10,12 @@ import msgspec
 from ...core import digest
 from ...core.fold import NOTHING, Reaction, Shown, fold_message
 from ...core.values import MessageValue, Root, decode_value
-from ...ids import MessageId, Stamp, author_device, stamp_of
+from ...ids import MessageId, Stamp
 from ..database import Database
+from ..tallies import Added, count_added
 from .marks import chunks, marks_about
-from .reads import Uptos
 from .scope import Scope, json_text
+from .unread import Unread
 
 
 class StoredRow(NamedTuple):
@@ -31,7 +32,9 @@ class StoredRow(NamedTuple):
     edited_at: Stamp | None
     deleted: int
     reactions: str | None
-    unread: int
+    thread: str | None
+    mentions: str | None
+    mention: int
 
 
 class Place(NamedTuple):
@@ -44,7 +47,10 @@ class Place(NamedTuple):
 
 
 PENDING = Place(None, None, None, None)
-ROW = "id, message, chain, volume, clock, seq, value, edited, edited_at, deleted, reactions, unread"
+ROW = (
+    "id, message, chain, volume, clock, seq, value, edited, edited_at, deleted, reactions, thread, "
+    "mentions, mention"
+)
 
 
 class Messages:
@@ -81,8 +87,11 @@ class Messages:
         ordered = sorted(touched)
         rows = {row.message: row for row in stored_rows(self._scope.db, self._scope.room, ordered)}
         marks = marks_about(self._scope.db, self._scope.room, ordered, me=self._scope.me)
-        uptos = Uptos(self._scope.db, self._scope.room, self._scope.owners[self._scope.me])
+        scope = self._scope
+        unread = Unread(scope.db, scope.room, scope.owners, me=scope.me)
         added: list[tuple[Any, ...]] = []
+        counted: list[Added] = []
+        changed: list[MessageId] = []
         delta = 0
         for message in ordered:
             row = rows.get(message)
@@ -96,26 +105,25 @@ class Messages:
                     self._move(row, place)
                 continue
             delta += digest.of_message(shown) - digest.of_message(before)
+            changed.append(message)
             if shown is None:
-                self._scope.db.execute(
-                    "delete from message where room = ? and message = ?",
-                    (self._scope.room, message),
-                )
-                self._scope.db.execute(  # nothing else would tell other readers that it is gone
-                    "update room set change = ? where id = ?",
-                    (self._scope.change, self._scope.room),
-                )
+                self._remove(message)
             elif row is None:
-                added.append(self._new_row(message, place, shown, uptos))
+                new = _added(shown, unread)
+                counted.append(new)
+                added.append(self._new_row(place, shown, new))
             else:
-                self._update(row, place, shown)
+                self._update(row, place, shown, unread)
         if added:
             self._scope.db.executemany(
                 "insert into message (room, message, chain, volume, clock, seq, value, edited, "
-                "edited_at, deleted, reactions, thread, unread, added, change) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "edited_at, deleted, reactions, thread, reply_to, mentions, mention, mention_at, "
+                "unread, added, change) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 added,
             )
+            count_added(scope.db, scope.room, counted)
+        self._touch_answers(changed)
         self._values.clear()
         self._erased.clear()
         self._touched.clear()
@@ -126,6 +134,15 @@ class Messages:
         db.execute("delete from message where room = ? and message = ?", (room, message))
         # Nothing else would tell other readers that it is gone.
         db.execute("update room set change = ? where id = ?", (self._scope.change, room))
+
+    def _touch_answers(self, changed: Sequence[MessageId]) -> None:
+        """Say that messages changed which answer these: what they quote is another now."""
+        for chunk in chunks(changed):
+            places = ",".join("?" * len(chunk))
+            self._scope.db.execute(
+                f"update message set change = ? where room = ? and reply_to in ({places})",
+                (self._scope.change, self._scope.room, *chunk),
+            )
 
     def _base(self, message: MessageId, row: StoredRow | None) -> tuple[Place, MessageValue | None]:
         """Return where a message's own entry stands now, and its value."""
@@ -139,38 +156,34 @@ class Messages:
         place = Place(row.chain, row.volume, row.clock, row.seq)
         return place, None if row.value is None else decode_value(Root.MESSAGES, row.value)
 
-    def _new_row(
-        self, message: MessageId, place: Place, shown: Shown, uptos: Uptos
-    ) -> tuple[Any, ...]:
-        writer = author_device(message)
-        mine = self._scope.owners[writer] == self._scope.owners[self._scope.me]
-        unread = not mine and not shown.deleted and stamp_of(message) > uptos[writer]
+    def _new_row(self, place: Place, shown: Shown, new: Added) -> tuple[Any, ...]:
         return (
             self._scope.room,
-            message,
+            shown.id,
             *place,
-            self._raw(message, shown, None),
+            self._raw(shown.id, shown, None),
             *_folded(shown),
-            unread,
+            new.is_mention,
+            self._scope.change if new.is_mention else None,
+            new.is_unread,
             self._scope.change,
             self._scope.change,
         )
 
-    def _update(self, row: StoredRow, place: Place, shown: Shown) -> None:
-        edited, edited_at, deleted, reactions, thread = _folded(shown)
+    def _update(self, row: StoredRow, place: Place, shown: Shown, unread: Unread) -> None:
+        mention = unread.is_mention(shown)
         self._scope.db.execute(
             "update message set chain = ?, volume = ?, clock = ?, seq = ?, value = ?, "
-            "edited = ?, edited_at = ?, deleted = ?, reactions = ?, thread = ?, "
+            "edited = ?, edited_at = ?, deleted = ?, reactions = ?, thread = ?, reply_to = ?, "
+            "mentions = ?, mention = ?, mention_at = coalesce(?, mention_at), "
             "unread = min(unread, ?), change = ? where id = ?",
             (
                 *place,
                 self._raw(row.message, shown, row.value),
-                edited,
-                edited_at,
-                deleted,
-                reactions,
-                thread,
-                not deleted,
+                *_folded(shown),
+                mention,
+                self._scope.change if mention and not row.mention else None,
+                not shown.deleted,
                 self._scope.change,
                 row.id,
             ),
@@ -205,7 +218,7 @@ def stored_rows(db: Database, room: int, ids: Sequence[str]) -> Iterator[StoredR
 def shown_of(row: StoredRow) -> Shown:
     """Return what a stored row shows."""
     if row.deleted:
-        return Shown(row.message, deleted=True)
+        return Shown(row.message, deleted=True, thread=row.thread)
     value = NOTHING if row.value is None else decode_value(Root.MESSAGES, row.value)
     return Shown(
         row.message,
@@ -213,7 +226,14 @@ def shown_of(row: StoredRow) -> Shown:
         text=value.text if row.edited is None else row.edited,
         edited_at=row.edited_at,
         reactions=reactions_of(row.reactions),
+        thread=row.thread,
+        mentions=mentions_of(row.mentions, value),
     )
+
+
+def mentions_of(stored: str | None, value: MessageValue) -> tuple[str, ...]:
+    """Return whom a message mentions now, from what is stored where an edit has changed it."""
+    return value.mentions if stored is None else tuple(msgspec.json.decode(stored))
 
 
 def reactions_of(stored: str | None) -> tuple[Reaction, ...]:
@@ -223,12 +243,19 @@ def reactions_of(stored: str | None) -> tuple[Reaction, ...]:
     return tuple(Reaction(*each) for each in msgspec.json.decode(stored))
 
 
+def _added(shown: Shown, unread: Unread) -> Added:
+    is_unread = not shown.deleted and unread.is_unread(shown.id, shown.thread)
+    return Added(shown.id, shown.thread, shown.deleted, is_unread, unread.is_mention(shown))
+
+
 def _folded(shown: Shown) -> tuple[Any, ...]:
-    """Return the folded columns: edited, edited_at, deleted, reactions, thread."""
+    """Return the folded columns: from ``edited`` to ``mentions``, in the order of the insert."""
     return (
         None if shown.edited_at is None else shown.text,
         shown.edited_at,
         shown.deleted,
         json_text(shown.reactions) if shown.reactions else None,
-        shown.value.thread,
+        shown.thread,
+        shown.value.reply_to,
+        None if shown.mentions == shown.value.mentions else json_text(shown.mentions),
     )

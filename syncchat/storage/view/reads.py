@@ -1,11 +1,13 @@
-"""Read markers: how far each member has read each device's messages."""
+"""Read markers: how far each member has read each device's messages, timeline by timeline."""
 
 from __future__ import annotations
 
 from ...core import digest
-from ...ids import DeviceId, MemberId, Stamp, author_device, stamp_of
-from ..database import Database
+from ...core.markers import parse_marker
+from ...ids import DeviceId, MemberId, Stamp
+from ..members import Owners
 from .scope import Scope
+from .unread import Unread, clear_read, find_room
 
 
 class Reads:
@@ -13,64 +15,49 @@ class Reads:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._reads: dict[tuple[DeviceId, MemberId], Stamp] = {}
+        self._reads: dict[tuple[str, MemberId], Stamp] = {}
 
-    def note(self, device: DeviceId, writer: DeviceId, upto: Stamp) -> None:
-        """Say that the member of ``device`` has read ``writer`` up to a stamp."""
-        place = (writer, self._scope.owners[device])
-        if upto > self._reads.get(place, ""):
-            self._reads[place] = upto
+    def note(self, device: DeviceId, place: str, upto: Stamp) -> None:
+        """Say that the member of ``device`` has read up to a stamp; ``place`` is the key."""
+        key = (place, self._scope.owners[device])
+        if upto > self._reads.get(key, ""):
+            self._reads[key] = upto
 
     def settle(self) -> int:
         """Store what was read; return by how much the digest moves."""
         delta = 0
-        mine: dict[DeviceId, Stamp] = {}
-        for (writer, member), upto in self._reads.items():
+        mine: dict[str, Stamp] = {}
+        for (place, member), upto in self._reads.items():
             row = self._scope.db.row(
-                "select upto from read_to where room = ? and writer = ? and member = ?",
-                (self._scope.room, writer, member),
+                "select upto from read_to where room = ? and place = ? and member = ?",
+                (self._scope.room, place, member),
             )
             if row is not None and row[0] >= upto:
                 continue
             if row is not None:
-                delta -= digest.of_read(member, writer, row[0])
-            delta += digest.of_read(member, writer, upto)
+                delta -= digest.of_read(member, place, row[0])
+            delta += digest.of_read(member, place, upto)
             self._scope.db.execute(
-                "insert into read_to (room, writer, member, upto, change) values (?, ?, ?, ?, ?) "
+                "insert into read_to (room, place, member, upto, change) values (?, ?, ?, ?, ?) "
                 "on conflict do update set upto = excluded.upto, change = excluded.change",
-                (self._scope.room, writer, member, upto, self._scope.change),
+                (self._scope.room, place, member, upto, self._scope.change),
             )
             if member == self._scope.owners[self._scope.me]:
-                mine[writer] = upto
+                mine[place] = upto
         self._reads.clear()
-        if mine:
-            unread = self._scope.db.rows(
-                "select id, message from message where room = ? and unread = 1", (self._scope.room,)
-            )
-            self._scope.db.executemany(
-                "update message set unread = 0 where id = ?",
-                [
-                    (row,)
-                    for row, message in unread
-                    if stamp_of(message) <= mine.get(author_device(message), "")
-                ],
-            )
+        self._clear(mine)
         return delta
 
-
-class Uptos(dict[DeviceId, Stamp]):
-    """Looks up how far the member has read each device, on first use."""
-
-    def __init__(self, db: Database, room: int, member: MemberId) -> None:
-        super().__init__()
-        self._ask = (db, room, member)
-
-    def __missing__(self, writer: DeviceId) -> Stamp:
-        db, room, member = self._ask
-        row = db.row(
-            "select upto from read_to where room = ? and writer = ? and member = ?",
-            (room, writer, member),
-        )
-        found = Stamp("" if row is None else row[0])
-        self[writer] = found
-        return found
+    def _clear(self, mine: dict[str, Stamp]) -> None:
+        """Flag as read what the person's own markers cover, also those of another room."""
+        db, by_room = self._scope.db, dict[str, dict[tuple[DeviceId, str | None], Stamp]]()
+        for place, upto in mine.items():
+            marker = parse_marker(place)
+            if marker is not None and (not marker.room or self._scope.is_home):
+                uptos = by_room.setdefault(marker.room, {})
+                uptos[marker.writer, marker.thread] = upto
+        for text, uptos in by_room.items():
+            room = find_room(db, text) if text else self._scope.room
+            if room is not None:
+                owners = self._scope.owners if room == self._scope.room else Owners(db, room)
+                clear_read(db, room, Unread(db, room, owners, me=self._scope.me), uptos)

@@ -11,6 +11,7 @@ from ...ids import DeviceId
 from .. import rooms
 from ..database import Database
 from ..members import Owners
+from .unread import home_of
 
 
 class Scope:
@@ -22,6 +23,7 @@ class Scope:
         self.me = me
         self.owners = Owners(db, room)
         self._change: int | None = None
+        self._is_home: bool | None = None
 
     @property
     def change(self) -> int:
@@ -29,6 +31,13 @@ class Scope:
         if self._change is None:
             self._change = rooms.next_change(self.db)
         return self._change
+
+    @property
+    def is_home(self) -> bool:
+        """Tell whether this is the personal room, which says things about other rooms."""
+        if self._is_home is None:
+            self._is_home = home_of(self.db) == self.room
+        return self._is_home
 
 
 def json_text(value: Iterable[Any]) -> str:

@@ -76,6 +76,7 @@ def test_walk_finds_the_commands() -> None:
     below += [f"device {name}" for name in ("list", "link", "join", "rename", "revoke")]
     below += [f"recovery {name}" for name in ("show", "confirm", "restore")]
     below += [f"verify {name}" for name in ("show", "scan", "yes", "forget", "list", "warnings")]
+    below += ["unread", "read", "mark-unread", "threads", "notify", "notifications", "receipts"]
     people = ["invites", "revoke-invite", "requests", "approve", "members", "remove", "role"]
     people += ["leave", "hide", "rotate", "who", "status", "location"]
     assert {*wanted, *people, *below} == set(COMMANDS)

@@ -35,7 +35,9 @@ def find(machine: type[WorldMachine], *, steps: int = 12, phases: Sequence[Phase
 
 
 def test_machine_finds_an_edit_that_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Room, "edit", lambda room, message, text: room.message(message))
+    monkeypatch.setattr(
+        Room, "edit", lambda room, message, text, mentions=None: room.message(message)
+    )
     told = find(WorldMachine, phases=[Phase.generate])
     assert re.match(r"peer\d shows 'm\d canary .*, not 'm\d canary ", told)
     assert "state.edit(deed=Edit(" in told

@@ -10,6 +10,7 @@ import pytest
 
 import syncchat.testing as kit
 from syncchat.testing import Fault, Lie, World, WorldMachine, strategies
+from syncchat.testing.deeds import Deeds
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "reference" / "testing.md").read_text(encoding="utf-8")
@@ -46,7 +47,7 @@ def test_every_public_name_has_a_docstring_and_is_in_the_reference(name: str) ->
     assert is_told(name)
 
 
-@pytest.mark.parametrize("kind", [World, WorldMachine], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [World, Deeds, WorldMachine], ids=lambda kind: kind.__name__)
 def test_every_method_of_the_main_classes_is_in_the_reference(kind: type) -> None:
     told_elsewhere = {"begin", "everyone_is_safe", "teardown", "relay_knows"}
     assert [n for n in members(kind) if not is_told(n) and n not in told_elsewhere] == []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HELP = (
     ("/reply N TEXT", "answer message [N]"),
+    ("/thread N TEXT", "reply beside message [N], in a thread"),
     ("/edit N TEXT", "change an own message"),
     ("/delete N", "delete an own message for everyone"),
     ("/react N EMOJI", "react to a message"),
@@ -53,6 +54,7 @@ class Commands:
         self._screen = screen
         self._run: dict[str, Callable[[str], None]] = {
             "/reply": self._reply,
+            "/thread": self._thread,
             "/edit": self._edit,
             "/delete": lambda rest: room.delete(self._one(rest)),
             "/react": lambda rest: room.react(*self._two(rest, "an emoji")),
@@ -95,6 +97,10 @@ class Commands:
     def _reply(self, rest: str) -> None:
         message, text = self._two(rest, "a text")
         self._room.send(text, reply_to=message)
+
+    def _thread(self, rest: str) -> None:
+        message, text = self._two(rest, "a text")
+        self._room.send(text, thread=message)
 
     def _edit(self, rest: str) -> None:
         message, text = self._two(rest, "the new text")

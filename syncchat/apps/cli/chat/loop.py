@@ -60,7 +60,7 @@ class Chat:
         self._changed: dict[MessageId, Message] = {}
         self._skipped = 0
         self._new_since = 0.0
-        self._read_upto: MessageId | None = None
+        self._read_upto: dict[MessageId | None, MessageId] = {}
         self._read_at = 0.0
         self._reads_moved = False
         self._people_changed = False
@@ -87,13 +87,14 @@ class Chat:
 
     def _begin(self, last: int) -> None:
         room = self._room
-        unread = room.unread()
+        counts = room.unread_counts()
+        unread = counts.messages + counts.in_threads
         count = max(last, min(unread, UNREAD_SHOWN_MAX))
         if unread > count:
             self._screen.note(f"not shown: {counted(unread - count, 'earlier unread message')}")
         self._screen.note(f"{safe_name(self._title)}, as {safe_name(self._peer.name)}; /help")
         if count:
-            for message in room.messages(limit=count):
+            for message in room.messages(limit=count, threads=True):
                 self._show(message)
         for caution in cautions_in(self._peer, room):
             self._screen.note(f"warning: {caution_line(caution)}; see 'syncchat verify'")
@@ -228,7 +229,8 @@ class Chat:
         self._screen.add(message)
         self._states.shown(message)
         if not message.mine:
-            self._read_upto = max(self._read_upto or message.id, message.id)
+            before = self._read_upto.get(message.thread, message.id)
+            self._read_upto[message.thread] = max(before, message.id)
 
     def _show_changes(self) -> None:
         if self._reads_moved:
@@ -247,11 +249,12 @@ class Chat:
             self._screen.note(f"{mark} {status.value} {ranges(numbers)}")
 
     def _mark_read(self, *, now: bool) -> None:
-        if self._read_upto is None or (self._time() - self._read_at < READ_SECONDS and not now):
+        if not self._read_upto or (self._time() - self._read_at < READ_SECONDS and not now):
             return
-        upto, self._read_upto, self._read_at = self._read_upto, None, self._time()
-        if self._room.unread():
-            self._room.mark_read(upto)
+        read, self._read_upto, self._read_at = self._read_upto, {}, self._time()
+        for thread, upto in read.items():
+            if self._room.unread(thread=thread):
+                self._room.mark_read(upto)
 
     def _refresh_toolbar(self) -> None:
         state = "offline, trying again" if self._is_offline() else self._connection

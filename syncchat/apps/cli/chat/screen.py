@@ -71,9 +71,8 @@ class Screen:
         if day(message) != self._day:
             self._day = day(message)
             self._write(self._style.dim(f"— {self._day} —"))
-        if message.reply_to is not None:
-            answered = self._find(message.reply_to)
-            self._write(self._style.dim(f"  ↳ {quote(answered, self.names)}"))
+        if message.quote is not None:
+            self._write(self._style.dim(f"  ↳ {quote(message.quote, self.names)}"))
         head = f"[{number}] {clock(message)} "
         name = self.names.of(message.sender)
         is_late = not message.mine and message.id < self._newest
@@ -141,12 +140,6 @@ class Screen:
                 raise NotFoundError(f"no message [{int(digits)}] on the screen")
             return found
         return self._room.message(wanted).id
-
-    def _find(self, message: MessageId) -> Message | None:
-        try:
-            return self._shown.get(message) or self._room.message(message)
-        except NotFoundError:
-            return None
 
     def _number(self, message: Message) -> int:
         self._last_number += 1

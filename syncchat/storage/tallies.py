@@ -1,0 +1,171 @@
+"""UnreadCounts that are kept: how much is in a timeline, how much of it is unread.
+
+The table ``tally`` has a row for each timeline of a room, that of thread '' for the messages which
+are in none. So no count depends on how many messages there are. New messages are counted by who
+inserts them, with ``count_added``; whatever happens to them later triggers in the schema count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from ..core.markers import marker_key
+from ..ids import MessageId, RoomId, Stamp, author_device, stamp_of
+from .database import Database
+
+
+class UnreadCounts(NamedTuple):
+    """Is what a room has unread; the mentions are among the messages."""
+
+    messages: int = 0
+    mentions: int = 0
+    in_threads: int = 0
+    mentions_in_threads: int = 0
+
+
+class ThreadRow(NamedTuple):
+    """UnreadCounts one thread; ``last`` is its last message, a deleted one too."""
+
+    thread: MessageId
+    messages: int
+    unread: int
+    mentions: int
+    last: MessageId
+
+
+class Added(NamedTuple):
+    """Is what of a new message counts."""
+
+    message: MessageId
+    thread: str | None
+    is_deleted: bool
+    is_unread: bool
+    is_mention: bool
+
+
+def count_added(db: Database, room: int, added: Iterable[Added]) -> None:
+    """Count messages that were just inserted."""
+    counts: dict[str, list[Any]] = {}
+    for each in added:
+        count = counts.setdefault(each.thread or "", [0, 0, 0, ""])
+        count[0] += not each.is_deleted
+        count[1] += each.is_unread
+        count[2] += each.is_unread and each.is_mention
+        count[3] = max(count[3], each.message)
+    db.executemany(
+        "insert into tally (room, thread, messages, unread, mentions, last) "
+        "values (?, ?, ?, ?, ?, ?) on conflict do update set "
+        "messages = messages + excluded.messages, unread = unread + excluded.unread, "
+        "mentions = mentions + excluded.mentions, last = max(last, excluded.last)",
+        [(room, thread, *count) for thread, count in counts.items()],
+    )
+
+
+_COUNTS = (
+    "coalesce(sum(case thread when '' then unread end), 0), "
+    "coalesce(sum(case thread when '' then mentions end), 0), "
+    "coalesce(sum(case thread when '' then 0 else unread end), 0), "
+    "coalesce(sum(case thread when '' then 0 else mentions end), 0)"
+)
+
+
+def message_count(db: Database, room: int, thread: str | None = None) -> int:
+    """Return how many messages a room or a thread shows, deleted ones not counted."""
+    where, values = ("", (room,)) if thread is None else (" and thread = ?", (room, thread))
+    (found,) = db.execute(
+        f"select coalesce(sum(messages), 0) from tally where room = ?{where}", values
+    ).fetchone()
+    return int(found)
+
+
+def unread_of(db: Database, room: int) -> UnreadCounts:
+    """Return how much of a room is unread."""
+    row = db.row(f"select {_COUNTS} from tally where room = ? and unread > 0", (room,))
+    assert row is not None
+    return UnreadCounts(*row)
+
+
+def all_unread(db: Database) -> dict[RoomId, UnreadCounts]:
+    """Return how much is unread of every room but the personal one."""
+    found = {
+        room: UnreadCounts(*counts)
+        for room, *counts in db.rows(
+            f"select room, {_COUNTS} from tally where unread > 0 group by room"
+        )
+    }
+    rows = db.rows("select id, room_id from room where is_personal = 0 order by id")
+    return {RoomId(room_id): found.get(row, UnreadCounts()) for row, room_id in rows}
+
+
+def thread_row(db: Database, room: int, thread: str) -> ThreadRow:
+    """Return what is counted of a thread, zeros for one without replies."""
+    row = db.row(
+        "select thread, messages, unread, mentions, last from tally where room = ? and thread = ?",
+        (room, thread),
+    )
+    return ThreadRow(MessageId(thread), 0, 0, 0, MessageId("")) if row is None else ThreadRow(*row)
+
+
+def thread_rows(db: Database, room: int, *, before: str | None, limit: int) -> list[ThreadRow]:
+    """Return the threads of a room, the one whose last message is newest first.
+
+    ``before`` is the last message of a thread: only those come that stand behind it.
+    """
+    rows = db.rows(
+        "select thread, messages, unread, mentions, last from tally indexed by tally_last "
+        "where room = ? and thread <> '' and last < ? and messages > 0 order by last desc limit ?",
+        (room, before or "~", limit),
+    )
+    return [ThreadRow(*row) for row in rows]
+
+
+def reply_counts(db: Database, room: int, messages: list[MessageId]) -> dict[str, int]:
+    """Return how many replies there are in the threads of some messages; none is left out."""
+    places = ",".join("?" * len(messages))
+    found = db.rows(
+        f"select thread, messages from tally where room = ? and thread in ({places}) "
+        "and messages > 0",
+        (room, *messages),
+    )
+    return dict(found)
+
+
+def first_unread(db: Database, room: int, thread: str | None) -> MessageId | None:
+    """Return the unread message of a timeline that is shown first, None for none."""
+    (found,) = db.execute(
+        "select min(message) from message where room = ? and thread is ? and unread = 1",
+        (room, thread),
+    ).fetchone()
+    return None if found is None else MessageId(found)
+
+
+def last_theirs(db: Database, room: int, me: str) -> MessageId | None:
+    """Return the last message of others outside of threads that is not deleted, None for none."""
+    row = db.row(
+        "select message from message where room = ? and thread is null and deleted = 0 and "
+        "substr(message, 14) not in (select device from device where room = ? and member = ?) "
+        "order by message desc limit 1",
+        (room, room, me),
+    )
+    return None if row is None else MessageId(row[0])
+
+
+def unread_upto(
+    db: Database, room: int, *, upto: MessageId | None, timeline: tuple[str | None] | None
+) -> tuple[dict[str, Stamp], list[MessageId]]:
+    """Return what to mark as read, and the messages themselves.
+
+    By the key of a read marker, the stamp of the last unread message that is shown at ``upto`` or
+    before; ``timeline`` holds the thread, or None for what is in none; without it, all timelines.
+    """
+    where, values = ("", []) if timeline is None else (" and thread is ?", [*timeline])
+    rows = db.rows(
+        f"select message, thread from message where room = ?{where} and unread = 1 "
+        "and message <= ? order by message",
+        (room, *values, upto or "~"),
+    )
+    latest = {
+        marker_key(author_device(message), thread): stamp_of(message) for message, thread in rows
+    }
+    return latest, [MessageId(message) for message, _ in rows]
