@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ConnectionChanged",
     "ConnectionState",
+    "Draft",
     "Event",
     "KeyFile",
     "Keychain",
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from .membership import Member
     from .peer import Peer
     from .peer import open_peer as open
-    from .room import OutboxItem, Presence, Room, Settings, Thread
+    from .room import Draft, OutboxItem, Presence, Room, Settings, Thread
     from .storage.backup import restore
     from .storage.converting import change_key
     from .storage.locks import Keychain, KeyFile, Passphrase
@@ -70,6 +71,7 @@ else:
     _HOMES = {
         "ConnectionChanged": "events",
         "ConnectionState": "exchange.state",
+        "Draft": "room",
         "Event": "events",
         "KeyFile": "storage.locks",
         "Keychain": "storage.locks",

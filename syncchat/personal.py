@@ -8,6 +8,8 @@ A field's last value by (stamp, device) wins, as in any room. A key has at most 
 field                                  value
 =====================================  ========================================================
 ``room/<room>``                        ``[relay, title]`` of a room (``exchange.homing``)
+``draft/<room>/<thread or nothing>``   ``{text, reply_to, edits, attachments, saved}``
+``star/<room>/<message>``              when it was marked, ms since 1970
 ``me/status``, ``me/invisible``        what is said about oneself; true for who is not seen
 ``device/<device>``                    what a device is called (``exchange.homing``)
 ``set/<room>``                         object: level, muted_until, receipts (``room.settings``)

@@ -1,5 +1,6 @@
 """Rooms: what a person can do in one room, one file for each kind of thing."""
 
+from .drafts import Draft
 from .outgoing import OutboxItem
 from .presence import Presence
 from .room import Room
@@ -8,6 +9,7 @@ from .threads import Thread
 from .writing import checked_title
 
 __all__ = [
+    "Draft",
     "OutboxItem",
     "Presence",
     "Room",

@@ -6,16 +6,20 @@ from ..ids import (
     RoomId,
     room_text,
 )
+from .drafts import RoomDrafts
 from .outgoing import RoomOutbox
 from .places import RoomPlaces
 from .presence import RoomPresence
 from .reading import RoomReading
 from .roster import RoomRoster
+from .stars import RoomStars
 from .unread import RoomUnread
 from .writing import RoomWriting
 
 
 class Room(
+    RoomDrafts,
+    RoomStars,
     RoomPlaces,
     RoomWriting,
     RoomReading,

@@ -80,8 +80,13 @@ class Database:
         """Run the block in one write transaction, all of it or nothing.
 
         ``durable`` says whether the commit must survive a power loss: what a person wrote must;
-        what can be fetched again need not. Raises the ``StorageError`` family.
+        what can be fetched again need not. Inside another one it is a part of that: undone alone
+        where it fails, and durable with the whole. Raises the ``StorageError`` family.
         """
+        if self._conn.in_transaction:
+            with self._part():
+                yield
+            return
         with translated(self.path, self._errors):
             if durable is not self._durable:
                 self._conn.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
@@ -94,6 +99,18 @@ class Database:
                 if self._conn.in_transaction:
                     self._conn.execute("rollback")
                 raise
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        self._conn.execute("savepoint part")
+        try:
+            yield
+        except BaseException:
+            if self._conn.in_transaction:  # or the whole is lost already, as on a full disk
+                self._conn.execute("rollback to part")
+                self._conn.execute("release part")
+            raise
+        self._conn.execute("release part")
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -59,3 +59,24 @@ def test_value_that_is_so_already_is_not_written_again() -> None:
         before = alice.peer._db.rows("select at from op where room = ?", (row.id,))
         _put(alice, "note", [1])
         assert alice.peer._db.rows("select at from op where room = ?", (row.id,)) == before
+
+
+def test_draft_and_stars_come_to_the_other_device() -> None:
+    with World(seed=4, peers=2) as world:
+        alice, bob = world.peers
+        phone = linked(world, alice, "phone")
+        world.write(alice, "first")
+        world.run(seconds=5)
+        message = alice.room.messages()[-1].id
+        room = phone.peer.rooms()[0]
+        alice.do(lambda: alice.room.set_draft("half a thought", reply_to=message))
+        phone.do(lambda: room.star(message))
+        world.run(seconds=5)
+        draft = room.draft()
+        assert draft is not None and (draft.text, draft.reply_to) == ("half a thought", message)
+        assert [m.id for m in alice.room.starred()] == [message]
+        phone.do(room.send_draft)
+        world.run(seconds=5)
+        assert alice.room.draft() is None
+        assert alice.room.messages()[-1].text == bob.room.messages()[-1].text == "half a thought"
+        assert bob.room.draft() is None and bob.room.starred() == []
