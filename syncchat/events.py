@@ -82,6 +82,20 @@ class ConnectionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ReminderDue:
+    """The time of a reminder has come; told again after a restart, until it is dismissed.
+
+    ``id`` is for ``peer.dismiss``; ``room_id`` and ``message_id`` are None for a note alone.
+    """
+
+    id: str
+    at_ms: int
+    room_id: RoomId | None
+    message_id: MessageId | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceChanged:
     """A member came, went, or says something else about themselves; see ``room.presence()``."""
 
@@ -107,6 +121,7 @@ Event = (
     | RoomChanged
     | ConnectionChanged
     | PresenceChanged
+    | ReminderDue
     | TypingChanged
 )
 

@@ -10,9 +10,15 @@ field                                  value
 ``room/<room>``                        ``[relay, title]`` of a room (``exchange.homing``)
 ``draft/<room>/<thread or nothing>``   ``{text, reply_to, edits, attachments, saved}``
 ``star/<room>/<message>``              when it was marked, ms since 1970
+``gone/<room>/<message>``              true for a message that was deleted for oneself
+``block/<member>``                     true for who is blocked
+``plan/<plan>``                        a message that is to be sent (``peer.later``)
+``sent/<plan>/<device>``               ``[room, message, at]`` of a planned message that was sent
+``remind/<reminder>``                  what to be reminded of (``peer.later``)
 ``me/status``, ``me/invisible``        what is said about oneself; true for who is not seen
 ``device/<device>``                    what a device is called (``exchange.homing``)
-``set/<room>``                         object: level, muted_until, receipts (``room.settings``)
+``set/<room>``                         object: level, muted_until, receipts, archived, favourite
+                                       (``room.settings``)
 ``receipts/up-to``                     the most members of a room where receipts are public unless
                                        it is set otherwise (``Peer.receipts_up_to``)
 ``unread/<message>``                   the room in which it is marked as unread (``room.unread``)

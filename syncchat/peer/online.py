@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from ..errors import ValidationError
+from ..errors import DatabaseDamaged, StorageError, ValidationError
 from ..events import (
     ConnectionChanged,
     ring_or_time,
@@ -17,13 +18,20 @@ from ..exchange.state import ConnectionState, Phase
 from ..storage import lease, rooms
 from ..storage.locks import RawKey
 from ..storage.rooms import RoomRow
+from .later import PeerLater
 from .presence import PeerPresence, SayTyping
 
 if TYPE_CHECKING:
     pass
 
 
-class PeerOnline(PeerPresence):
+log = logging.getLogger("syncchat.peer")
+
+PLANS_SECONDS = 1.0
+"""How often planned messages are looked for."""
+
+
+class PeerOnline(PeerPresence, PeerLater):
     """Is what a peer can do about its connections; part of ``Peer``."""
 
     @asynccontextmanager
@@ -60,18 +68,31 @@ class PeerOnline(PeerPresence):
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(driver.run())
+                waiting = tasks.create_task(self._keep_plans())
                 try:
                     yield self
                 except Exception as exc:  # the block's own, not to be wrapped in a group
                     failure = exc
                 finally:
                     running.cancel()
+                    waiting.cancel()
         except BaseExceptionGroup as group:
             failure = failure or first_of(group)
         finally:
             self._driver = self._say_typing = None
         if failure is not None:
             raise failure
+
+    async def _keep_plans(self) -> None:
+        """Send what was planned when its time has come."""
+        while True:
+            try:
+                self.send_due()
+            except DatabaseDamaged:
+                raise
+            except StorageError as exc:
+                log.warning("planned messages wait: %s", exc)
+            await asyncio.sleep(PLANS_SECONDS)
 
     @contextmanager
     def background(self, *, visible: bool = True) -> Iterator[None]:

@@ -13,6 +13,7 @@ from ..core.values import (
 )
 from ..devices import Devices
 from ..errors import ValidationError
+from ..personal import SETTINGS_FIELD
 from ..ports import Clock, Random
 from ..room import Room, checked_title
 from ..storage import members, rooms
@@ -21,6 +22,7 @@ from ..storage.rooms import Standing
 from ..transport.base import Connect, host_of
 from ..transport.tokens import TokenSource
 from ..wire.invite import InviteKind, decode_invite
+from .blocking import PeerBlocking
 from .reading import PeerReading
 from .stream import PeerEvents
 
@@ -61,7 +63,7 @@ def open_peer(
     )
 
 
-class Peer(PeerEvents, PeerReading):
+class Peer(PeerEvents, PeerReading, PeerBlocking):
     """Is an open database; use it as a context manager."""
 
     # Rooms
@@ -118,10 +120,17 @@ class Peer(PeerEvents, PeerReading):
         self._ring()
         return Room(self, here.id)
 
-    def rooms(self) -> list[Room]:
-        """Return every room, in the order in which they were added."""
-        found = rooms.all_rooms(self._db)
-        return [Room(self, row.id) for row in found if not row.is_personal]
+    def rooms(self, *, archived: bool | None = None) -> list[Room]:
+        """Return every room: favourites first, else in the order in which they were added.
+
+        With ``archived`` only those that are archived, or only the others.
+        """
+        every = [Room(self, r.id) for r in rooms.all_rooms(self._db) if not r.is_personal]
+        if not self._personal.all(SETTINGS_FIELD):
+            return [] if archived else every
+        found = [(room, room.settings) for room in every]
+        wanted = [each for each in found if archived in (None, each[1].archived)]
+        return [room for room, _ in sorted(wanted, key=lambda each: not each[1].favourite)]
 
     def room(self, name: str | bytes) -> Room:
         """Return the room with this id, title, or beginning of its id in text.

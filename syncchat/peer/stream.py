@@ -14,6 +14,7 @@ from ..events import (
     Notification,
     PresenceChanged,
     ReadMoved,
+    ReminderDue,
     RoomChanged,
     TypingChanged,
     ring_or_time,
@@ -22,11 +23,15 @@ from ..exchange.state import Phase
 from ..ids import MessageId, RoomId, room_bytes
 from ..storage import history as stored_history
 from ..storage import rooms
+from ..storage.aside import blocked
 from ..sync import nearby
 from .notifying import PeerNotifying
 from .online import PeerOnline
 
 _PASSING_EVENTS_MAX = 100
+
+LOOK_SECONDS = 1.0
+"""How often reminders are looked for."""
 
 HELD_SECONDS_MAX = 5.0
 """How long notifications wait, at most, while a relay is catching up."""
@@ -47,6 +52,8 @@ class PeerEvents(PeerOnline, PeerNotifying):
     async def _events_after(self, seen: int) -> AsyncGenerator[Event, None]:
         passing: deque[Event] = deque(maxlen=_PASSING_EVENTS_MAX)
         notified, held_since = seen, self._clock.monotonic()
+        told: set[str] = set()
+        looked = 0.0
         bell = asyncio.Event()
         self._bells.add(bell)
         self._passing_events[bell] = passing
@@ -54,7 +61,13 @@ class PeerEvents(PeerOnline, PeerNotifying):
         try:
             while True:
                 while passing:
-                    yield passing.popleft()
+                    event = passing.popleft()
+                    if getattr(event, "member", None) not in blocked(self._db):
+                        yield event
+                if self._clock.monotonic() - looked >= LOOK_SECONDS:
+                    looked = self._clock.monotonic()
+                    for reminder in self._due(told):
+                        yield reminder
                 notifications: list[Notification] = []
                 upto = rooms.last_change(self._db)
                 if upto == notified:
@@ -75,6 +88,12 @@ class PeerEvents(PeerOnline, PeerNotifying):
             self._bells.discard(bell)
             del self._passing_events[bell]
 
+    def _due(self, told: set[str]) -> list[ReminderDue]:
+        """Return the reminders whose time has come and that were not told yet."""
+        due = [r for r in self.reminders() if r.at_ms <= self.now_ms() and r.id not in told]
+        told.update(r.id for r in due)
+        return [ReminderDue(r.id, r.at_ms, r.room_id, r.message_id, r.note) for r in due]
+
     def _is_catching_up(self, since: float) -> bool:
         """Tell whether a relay is giving this peer what it has missed, and not for too long."""
         return self._clock.monotonic() - since < HELD_SECONDS_MAX and any(
@@ -85,17 +104,18 @@ class PeerEvents(PeerOnline, PeerNotifying):
         """Yield what changed after one change number, up to another."""
         handles = {row.id: self._handle(row.id) for row in rooms.all_rooms(self._db)}
         ids = {row.id: row.room_id for row in rooms.all_rooms(self._db)}
+        silent = blocked(self._db)
         for room in stored_history.changed_rooms(self._db, after, upto):
             yield RoomChanged(ids[room])
         for changed in stored_history.changed_messages(self._db, after, upto):
-            message = handles[changed.room]._reading().one(changed.message)
+            message = handles[changed.room]._reading().one(changed.message)  # none of the blocked
             if message is not None:
                 kind = MessageAdded if changed.new else MessageChanged
                 yield kind(ids[changed.room], message)
         for moved in stored_history.moved_reads(self._db, after, upto):
             # What the personal room says of a room that is not here (yet) is of no use to anybody.
             room_id = room_bytes(moved.elsewhere) if moved.elsewhere else ids[moved.room]
-            if room_id in ids.values():
+            if room_id in ids.values() and moved.member not in silent:
                 yield ReadMoved(
                     room_id, moved.member, moved.writer, ms_of(moved.upto), moved.thread
                 )

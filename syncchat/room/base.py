@@ -92,7 +92,7 @@ class RoomPart:
             raise ValidationError(f"{message!r} is not a message id")
         return MessageId(message)
 
-    def _reading(self) -> history.Reading:
+    def _reading(self, *, is_whole: bool = False) -> history.Reading:
         row = self._load()
         return history.Reading(
             self._peer._db,
@@ -100,6 +100,7 @@ class RoomPart:
             row.room_id,
             me=self._peer.device,
             now_ms=self._peer.now_ms(),
+            is_whole=is_whole,
         )
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from ..core.message import Message
 from ..errors import NotFoundError, ValidationError
 from ..ids import MessageId, is_message_id, room_text
 from .base import checked_text, json_object
 from .writing import RoomWriting
+
+if TYPE_CHECKING:
+    from ..peer.later import Plan
 
 DRAFT_FIELD = "draft/"
 TEXT_CHARS_MAX = 16_384
@@ -102,6 +106,27 @@ class RoomDrafts(RoomWriting):
             self._peer._personal.put(self._draft_key(thread), None)
         self._peer._ring()
         return sent
+
+    def schedule(
+        self,
+        text: str,
+        at: datetime | int,
+        *,
+        reply_to: str | None = None,
+        thread: str | None = None,
+    ) -> Plan:
+        """Have a text sent at a time: a ``datetime`` with a time zone, or ms since 1970.
+
+        It goes out while any device of this person is online then, or as soon as one is. See
+        ``Peer.scheduled`` and ``Peer.unschedule``. Raises ``ValidationError``.
+        """
+        if not checked_text(text, "text").strip() or len(text) > TEXT_CHARS_MAX:
+            raise ValidationError(f"a scheduled message has 1 to {TEXT_CHARS_MAX:,} characters")
+        for reference in (reply_to, thread):
+            if reference is not None and not is_message_id(checked_text(reference, "an id")):
+                raise ValidationError(f"{reference!r} is not a message id")
+        fields = {"text": text, "reply_to": reply_to, "thread": thread}
+        return self._peer._schedule(self._load().room_id, at, fields)
 
     def _draft_key(self, thread: str | None) -> str:
         if thread is not None and not is_message_id(thread):

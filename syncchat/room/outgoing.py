@@ -49,14 +49,14 @@ class RoomOutbox(RoomPart):
             reason = "" if own is None or own.frozen is None else own.frozen
             if own is not None:
                 for message in history.unacked(db, own.id, own.acked):
-                    text = self.message(message).text
+                    text = self._said(message)
                     items.append(OutboxItem(ROOT_NAMES[Root.MESSAGES], message, text, reason))
                 if not items and own.seq > own.acked:
                     items.append(OutboxItem("changes", None, "", reason))
             for op in outbox.pending(db, self._row, limit=history.PAGE_MAX):
                 target = outbox.target_of(op.root, op.key, self._peer.device)
                 about = MessageId(target) if is_message_id(target) else None
-                text = self.message(target).text if op.root is Root.MESSAGES and op.raw else ""
+                text = self._said(target) if op.root is Root.MESSAGES and op.raw else ""
                 items.append(OutboxItem(ROOT_NAMES[op.root], about, text, reason))
             return items
 
@@ -85,6 +85,11 @@ class RoomOutbox(RoomPart):
         ``NotAllowedError`` when the relay has refused this room's outbox for good.
         """
         await self._peer._until(self._is_synced)
+
+    def _said(self, message: str) -> str:
+        """Return what a message says, be it left out of what is shown or not."""
+        found = self._reading(is_whole=True).one(message)
+        return "" if found is None else found.text
 
     def _is_synced(self) -> bool:
         db = self._peer._db

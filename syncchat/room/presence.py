@@ -8,6 +8,7 @@ from ..core.clock import ms_of
 from ..errors import ValidationError
 from ..ids import MemberId, is_message_id
 from ..storage import chains
+from ..storage.aside import blocked
 from .base import RoomPart
 
 
@@ -67,7 +68,8 @@ class RoomPresence(RoomPart):
     def typists(self, thread: str | None = None) -> list[MemberId]:
         """Return which others type here now, or in a thread."""
         found = self._peer._nearby.typing(self._load().room_id, thread or "", self._mono_ms())
-        return [member for member in found if member != self._peer.id]
+        silent = {self._peer.id, *blocked(self._peer._db)}
+        return [member for member in found if member not in silent]
 
     def _mono_ms(self) -> int:
         return round(self._peer._clock.monotonic() * 1000)

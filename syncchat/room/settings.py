@@ -26,12 +26,15 @@ class Settings:
     """Is what a person has set for one room.
 
     ``level`` is what notifies: "all", "mentions" or "none"; until ``muted_until_ms`` nothing does.
-    ``receipts`` is "public" or "private", None where the size of the room decides.
+    ``receipts`` is "public" or "private", None where the size of the room decides. An archived
+    room is out of the way (``Peer.rooms``), a favourite one comes first.
     """
 
     level: str = "all"
     muted_until_ms: int = 0
     receipts: str | None = None
+    archived: bool = False
+    favourite: bool = False
 
 
 class RoomSettings(RoomPart):
@@ -77,6 +80,14 @@ class RoomSettings(RoomPart):
             raise ValidationError(f"receipts are one of {', '.join(RECEIPTS)}, not {receipts!r}")
         self._set("receipts", receipts)
 
+    def archive(self, archived: bool = True) -> None:
+        """Put the room out of the way, or back; it goes on as before."""
+        self._set("archived", True if archived else None)
+
+    def set_favourite(self, favourite: bool = True) -> None:
+        """Have the room come first, or no longer."""
+        self._set("favourite", True if favourite else None)
+
     @property
     def receipts(self) -> str:
         """Return whether others see what one reads now: "public" or "private"."""
@@ -109,4 +120,6 @@ def settings_of(value: Any) -> Settings:
         level if level in LEVELS else "all",
         muted if isinstance(muted, int) else 0,
         receipts if receipts in RECEIPTS else None,
+        fields.get("archived") is True,
+        fields.get("favourite") is True,
     )

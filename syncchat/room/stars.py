@@ -1,10 +1,11 @@
-"""Stars: messages that a person wants to find again; nobody else sees them."""
+"""One's own marks on messages: stars, and what one does not want to see any more."""
 
 from __future__ import annotations
 
 from ..core.message import Message
 from ..errors import NotFoundError, ValidationError
 from ..ids import MessageId, room_text
+from ..storage.aside import GONE_FIELD
 from ..storage.history import PAGE_MAX
 from .base import RoomPart
 
@@ -54,6 +55,17 @@ class RoomStars(RoomPart):
                 ids, part = ids[:-limit], ids[-limit:]
                 found = [m for m in self._reading().many(part) if not m.deleted] + found
         return found[-limit:]
+
+    def delete_for_me(self, message: str) -> None:
+        """Leave a message out of what is shown, on every own device; the others keep it.
+
+        It stays in the database until its author deletes it. Raises ``NotFoundError``.
+        """
+        found = self.message(message)
+        with self._peer._db.atomic():
+            key = f"{GONE_FIELD}{room_text(self._load().room_id)}/{found.id}"
+            self._peer._personal.put(key, True)
+        self._peer._ring()
 
     def _star_key(self, message: str) -> str:
         return f"{STAR_FIELD}{room_text(self._load().room_id)}/{message}"

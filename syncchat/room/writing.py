@@ -24,6 +24,7 @@ from ..errors import NotFoundError, ValidationError
 from ..ids import (
     MemberId,
     MessageId,
+    author_device,
     is_message_id,
     message_id,
     stamp_of,
@@ -108,7 +109,7 @@ class RoomWriting(RoomThreads):
             now = own.mentions
             if mentions is not None:
                 now = self._checked_mentions(mentions, before=own.mentions)
-            pending = outbox.find(self._peer._db, self._row, Root.MESSAGES, stamp_of(own.id))
+            pending = self._pending(own.id)
             if pending is not None:
                 value = MessageValue(
                     text=text,
@@ -135,15 +136,15 @@ class RoomWriting(RoomThreads):
         """
         with self._writing() as (stamp, batch):
             own = self._own(message, "delete")
-            key = stamp_of(own.id)
-            if outbox.find(self._peer._db, self._row, Root.MESSAGES, key) is not None:
+            if self._pending(own.id) is not None:
                 outbox.drop_about(self._peer._db, self._row, own.id)
                 batch.withdraw(own.id)
                 return
             outbox.drop(self._peer._db, self._row, Root.EDITS, own.id)
             delete = DeleteValue(stamp, own.thread)
             self._queue(Op(Root.DELETES, own.id, stamp, encode_value(delete)))
-            self._queue(Op(Root.MESSAGES, key, stamp, None))
+            if author_device(own.id) == self._peer.device:
+                self._queue(Op(Root.MESSAGES, stamp_of(own.id), stamp, None))
             chain = chains.find_chain(self._peer._db, self._row, self._peer.device)
             if chain is not None and chains.volumes_holding(
                 self._peer._db, chain.id, chain.device, Root.EDITS, own.id
@@ -160,6 +161,15 @@ class RoomWriting(RoomThreads):
         self._react(message, emoji, on=False)
 
     # Inside
+
+    def _pending(self, message: MessageId) -> Op | None:
+        """Return the op of a message that this device has not sent yet.
+
+        A message of another own device may have the stamp of one that waits here.
+        """
+        if author_device(message) != self._peer.device:
+            return None
+        return outbox.find(self._peer._db, self._row, Root.MESSAGES, stamp_of(message))
 
     def _thread_for(self, reply_to: str | None, thread: str | None) -> str | None:
         """Return the thread of a message to be: where it is put, or where what it answers is."""

@@ -21,6 +21,7 @@ from ..ids import (
     author_device,
     stamp_of,
 )
+from .aside import shown_condition
 from .database import Database
 from .members import Owners
 from .tallies import reply_counts
@@ -73,14 +74,23 @@ class Reading:
     """Answers what one room shows, to one peer at one moment."""
 
     def __init__(
-        self, db: Database, room: int, room_id: RoomId, *, me: DeviceId, now_ms: int
+        self,
+        db: Database,
+        room: int,
+        room_id: RoomId,
+        *,
+        me: DeviceId,
+        now_ms: int,
+        is_whole: bool = False,
     ) -> None:
+        """``is_whole`` also shows what the person has set aside."""
         self._db = db
         self._room = room
         self._room_id = room_id
         self._me = me
         self._owners = Owners(db, room)
         self._now_ms = now_ms
+        self._shown = "1" if is_whole else shown_condition(db, room)
 
     def page(
         self,
@@ -95,7 +105,7 @@ class Reading:
 
         Of one thread; or those outside of threads, and with ``threads`` those inside, too.
         """
-        where = ["room = ?"]
+        where = ["room = ?", self._shown]
         values: list[Any] = [self._room]
         if before is not None:
             where.append("message < ?")
@@ -119,7 +129,8 @@ class Reading:
     def one(self, message: str) -> Message | None:
         """Return one message, or None."""
         rows = self._db.rows(
-            f"select {_COLUMNS} from message where room = ? and message = ?", (self._room, message)
+            f"select {_COLUMNS} from message where room = ? and message = ? and {self._shown}",
+            (self._room, message),
         )
         found = self._messages(rows)
         return found[0] if found else None
@@ -130,7 +141,7 @@ class Reading:
         return self._messages(
             self._db.rows(
                 f"select {_COLUMNS} from message where room = ? and message in ({places}) "
-                "order by message",
+                f"and {self._shown} order by message",
                 (self._room, *ids),
             )
         )
@@ -226,7 +237,7 @@ class Reading:
             row[0]: row[1:]
             for row in self._db.rows(
                 "select message, value, edited, deleted from message "
-                f"where room = ? and message in ({places})",
+                f"where room = ? and message in ({places}) and {self._shown}",
                 (self._room, *sorted(answered)),
             )
         }

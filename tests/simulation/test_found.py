@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncchat.events import MessageAdded
-from syncchat.ids import device_text
+from syncchat.ids import device_text, stamp_of
 from syncchat.storage import chains, rooms
 from syncchat.testing import Schedule, SimPeer, Step, World
 from syncchat.testing.network import SimLink
@@ -16,6 +16,7 @@ from syncchat.testing.playing import play
 from syncchat.wire import frames
 from syncchat.wire.codes import ItemStatus
 
+from ..support.linking import linked
 from .scenarios import damaged_on_the_way
 
 
@@ -222,3 +223,27 @@ def test_damaged_envelope_is_forgotten_when_an_own_one_takes_its_place_in_the_lo
         world.write(alice, "in its place")
         world.run(seconds=5)
         assert alice.peer.check() == []
+
+
+def test_message_of_another_own_device_with_the_same_stamp_is_another_message() -> None:
+    """Changing or deleting it took the message of this device for it, and that was gone."""
+    with World(seed=8, peers=2) as world:
+        alice, bob = world.peers
+        phone = linked(world, alice, "phone")
+        alice.go_offline()
+        phone.go_offline()
+        world.run(seconds=60)
+        here = alice.do(lambda: alice.room.send("of alice"))
+        there = phone.do(lambda: phone.room.send("of the phone"))
+        assert stamp_of(here.id) == stamp_of(there.id)
+        alice.go_online()
+        phone.go_online()
+        world.run(seconds=10)
+        alice.do(lambda: alice.room.edit(there.id, "changed"))
+        world.run(seconds=5)
+        assert {m.text for m in bob.room.messages()} == {"of alice", "changed"}
+        alice.do(lambda: alice.room.delete(there.id))
+        world.run(seconds=5)
+        for room in (alice.room, phone.room, bob.room):
+            assert [m.text for m in room.messages() if not m.deleted] == ["of alice"]
+        assert alice.peer.check() == phone.peer.check() == bob.peer.check() == []

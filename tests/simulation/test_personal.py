@@ -80,3 +80,81 @@ def test_draft_and_stars_come_to_the_other_device() -> None:
         assert alice.room.draft() is None
         assert alice.room.messages()[-1].text == bob.room.messages()[-1].text == "half a thought"
         assert bob.room.draft() is None and bob.room.starred() == []
+
+
+def test_blocked_member_is_not_seen_or_counted_on_any_device_and_comes_back_whole() -> None:
+    with World(seed=5, peers=3) as world:
+        alice, bob, carol = world.peers
+        phone = linked(world, alice, "phone")
+        rooms = [alice.room, phone.peer.rooms()[0]]
+        world.write(bob, "before")
+        world.run(seconds=5)
+        assert [room.unread() for room in rooms] == [1, 1]
+        phone.do(lambda: phone.peer.block(bob.peer.id))
+        world.run(seconds=5)
+        world.write(bob, "meanwhile")
+        world.write(carol, "heard")
+        world.run(seconds=5)
+        for room in rooms:
+            assert [m.text.split()[-1] for m in room.messages()] == ["heard"]
+            assert room.unread() == 1
+        for device in (alice, phone):
+            assert device.peer.check() == [] and device.room.digest() == bob.room.digest()
+        alice.do(lambda: alice.peer.unblock(bob.peer.id))
+        world.run(seconds=5)
+        for room in rooms:
+            shown = {m.text.split()[-1] for m in room.messages()}
+            assert shown == {"before", "meanwhile", "heard"} and room.unread() == 3
+        assert alice.peer.check() == phone.peer.check() == []
+
+
+def test_message_deleted_for_oneself_is_gone_on_the_other_device_only() -> None:
+    with World(seed=6, peers=2) as world:
+        alice, bob = world.peers
+        phone = linked(world, alice, "phone")
+        room = phone.peer.rooms()[0]
+        world.write(bob, "unwanted")
+        world.run(seconds=5)
+        message = alice.room.messages()[-1].id
+        alice.do(lambda: alice.room.delete_for_me(message))
+        world.run(seconds=5)
+        assert alice.room.messages() == room.messages() == [] and room.unread() == 0
+        assert [m.id for m in bob.room.messages()] == [message]
+        assert alice.peer.check() == phone.peer.check() == []
+
+
+def test_planned_message_goes_out_once_though_two_devices_are_online() -> None:
+    with World(seed=7, peers=2) as world:
+        alice, bob = world.peers
+        phone = linked(world, alice, "phone")
+        alice.do(lambda: alice.room.schedule("planned", alice.peer.now_ms() + 10_000))
+        world.run(seconds=5)
+        assert len(phone.peer.scheduled()) == 1
+        for _ in range(30):
+            for device in (phone, alice):
+                device.do(device.peer.send_due)
+            world.run(seconds=1)
+        assert [m.text for m in bob.room.messages()] == ["planned"]
+        assert phone.peer.scheduled() == alice.peer.scheduled() == []
+
+
+def test_planned_message_that_two_devices_sent_apart_is_there_once_in_the_end() -> None:
+    with World(seed=8, peers=2) as world:
+        alice, bob = world.peers
+        phone = linked(world, alice, "phone")
+        alice.do(lambda: alice.room.schedule("planned", alice.peer.now_ms() + 10_000))
+        world.run(seconds=5)
+        alice.go_offline()
+        phone.go_offline()
+        world.run(seconds=90)
+        alice.do(alice.peer.send_due)
+        phone.do(phone.peer.send_due)
+        alice.go_online()
+        phone.go_online()
+        world.run(seconds=10)
+        for device in (alice, phone):
+            device.do(device.peer.send_due)
+        world.run(seconds=10)
+        shown = [m.text for m in bob.room.messages() if not m.deleted]
+        assert shown == ["planned"]
+        assert bob.room.digest() == alice.room.digest() == phone.peer.rooms()[0].digest()

@@ -23,6 +23,7 @@ PAGES = (
     "docs/tutorial/groups-and-devices.md",
     "docs/howto/manage-a-group.md",
     "docs/howto/keep-up-with-a-chat.md",
+    "docs/howto/keep-things-in-order.md",
 )
 
 

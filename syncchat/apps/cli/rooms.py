@@ -87,18 +87,26 @@ def init(
 
 
 @click.command()
+@click.option("--archived", is_flag=True, help="Those that you have put out of the way.")
 @db_option
 @json_option
-def rooms(db: Path | None, as_json: bool) -> None:
+def rooms(archived: bool, db: Path | None, as_json: bool) -> None:
     """List your rooms: title, unread, messages, connection, id, and where you are no member why.
 
     \b
       syncchat rooms
+      syncchat rooms --archived
       syncchat rooms --json
+
+    Favourites come first; archived ones are left out.
     """
     with opened(db) as peer:
         connections, unread = peer.connections, peer.unread()
-        found = sorted(peer.rooms(), key=lambda room: (room.title.casefold(), room.id))
+        favourites = {room.id for room in peer.rooms() if room.settings.favourite}
+        found = sorted(
+            peer.rooms(archived=archived),
+            key=lambda room: (room.id not in favourites, room.title.casefold(), room.id),
+        )
         rows = [
             {
                 "id": room_text(room.id),
@@ -110,6 +118,7 @@ def rooms(db: Path | None, as_json: bool) -> None:
                 "relay": room.relay,
                 "connection": connections.get(room.relay, "offline") if room.relay else "no relay",
                 "standing": room.standing,
+                "favourite": room.id in favourites,
             }
             for room in found
         ]

@@ -10,6 +10,8 @@ from ...core import digest
 from ...core.fold import last
 from ...core.values import TITLE_CHARS_MAX, Root, is_label
 from ...ids import MemberId
+from ..aside import BLOCK_FIELD, GONE_FIELD
+from .aside import follow_aside
 from .marks import marks_about
 from .scope import Scope, json_text
 from .unread import MARK_FIELD, follow_marks
@@ -22,6 +24,7 @@ class Fields:
         self._scope = scope
         self._fields: set[tuple[Root, str]] = set()
         self._marks: set[tuple[str, str]] = set()
+        self._aside: set[str] = set()
 
     def touch(self, root: Root, key: str) -> None:
         """Say that an entry about a field came or went."""
@@ -31,6 +34,7 @@ class Fields:
         """Store the fields that were touched; return by how much the digest moves."""
         delta = 0
         self._marks.clear()
+        self._aside.clear()
         for root, key in sorted(self._fields):
             marks = [
                 mark
@@ -52,6 +56,9 @@ class Fields:
         if self._marks:
             change = self._scope.change
             follow_marks(self._scope.db, self._marks, me=self._scope.me, change=change)
+        if self._aside:
+            change = self._scope.change
+            follow_aside(self._scope.db, self._aside, me=self._scope.me, change=change)
         return delta
 
     def _set_field(self, root: Root, member: MemberId, key: str, value: Any) -> int:
@@ -73,6 +80,8 @@ class Fields:
         if root is Root.ROOM and key.startswith(MARK_FIELD) and self._scope.is_home:
             texts = [text for text in (before, value) if isinstance(text, str)]
             self._marks.update((key[len(MARK_FIELD) :], text) for text in texts)
+        if root is Root.ROOM and key.startswith((GONE_FIELD, BLOCK_FIELD)) and self._scope.is_home:
+            self._aside.add(key)
         if root is Root.ROOM and key == "title" and is_label(value, TITLE_CHARS_MAX):
             self._scope.db.execute(
                 "update room set title = ?, change = ? where id = ?",

@@ -26,6 +26,7 @@ from ...ids import (
     stamp_of,
 )
 from .. import rooms
+from ..aside import is_aside
 from ..database import Database
 from ..members import Owners
 
@@ -52,7 +53,7 @@ class Unread:
     def is_unread(self, message: MessageId, thread: str | None) -> bool:
         """Tell whether a message that is not deleted is unread."""
         writer = author_device(message)
-        if self._owners[writer] == self.me:
+        if self._owners[writer] == self.me or is_aside(self._db, self._room, message):
             return False
         return message in self.marked or stamp_of(message) > self.upto(writer, thread)
 

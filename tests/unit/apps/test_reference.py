@@ -79,6 +79,8 @@ def test_walk_finds_the_commands() -> None:
     below += ["unread", "read", "mark-unread", "threads", "notify", "notifications", "receipts"]
     people = ["invites", "revoke-invite", "requests", "approve", "members", "remove", "role"]
     people += ["leave", "hide", "rotate", "who", "status", "location"]
+    people += ["draft", "star", "stars", "archive", "favourite", "forget", "block", "blocked"]
+    people += ["schedule", "scheduled", "unschedule", "remind", "reminders"]
     assert {*wanted, *people, *below} == set(COMMANDS)
 
 
