@@ -92,6 +92,12 @@ class RoomPart:
             raise ValidationError(f"{message!r} is not a message id")
         return MessageId(message)
 
+    def _thread_of(self, message: str) -> MessageId:
+        """Return which thread is meant by a message: that of a reply is the one that it is in."""
+        id_ = self._checked_id(message)
+        found = self._reading().one(id_)
+        return id_ if found is None or found.thread is None else found.thread
+
     def _reading(self, *, is_whole: bool = False) -> history.Reading:
         row = self._load()
         return history.Reading(

@@ -24,14 +24,16 @@ class RoomReading(RoomPart):
         """Return messages in display order: the last ``limit``, or those next to an id.
 
         ``before`` gives the ones just before that id, ``after`` those just after it; ``thread``
-        only replies of that thread, ``threads`` also the replies of all threads among the others.
+        only replies of that thread (of the message, or of the thread that it is in), ``threads``
+        also the replies of all threads among the others.
         Raises ``ValidationError`` for a limit outside 1 to 1,000.
         """
         checked_limit(limit)
-        ids = [None if i is None else self._checked_id(i) for i in (before, after, thread)]
+        ids = [None if i is None else self._checked_id(i) for i in (before, after)]
         with self._peer._db.reading():
+            root = None if thread is None else self._thread_of(thread)
             return self._reading().page(
-                before=ids[0], after=ids[1], thread=ids[2], threads=threads, limit=limit
+                before=ids[0], after=ids[1], thread=root, threads=threads, limit=limit
             )
 
     def count(self) -> int:

@@ -58,11 +58,6 @@ class RoomThreads(RoomPart):
             raise NotFoundError(f"no message {message[:40]!r} in this room")
         return found
 
-    def _thread_of(self, message: MessageId) -> MessageId:
-        """Return which thread a reply to a message belongs to: the thread that it is in itself."""
-        found = self._reading().one(message)
-        return message if found is None or found.thread is None else found.thread
-
     def _full_id(self, message: str) -> MessageId:
         return self._checked_id(message) if len(message) >= 26 else self.message(message).id
 

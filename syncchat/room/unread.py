@@ -36,7 +36,7 @@ class RoomUnread(RoomSettings):
             upto: MessageId | None = None
             timeline: tuple[MessageId | None] | None = None
             if thread is not None:
-                timeline = (self._checked_id(thread),)
+                timeline = (self._thread_of(thread),)
             elif message is not None:
                 last = self.message(message)
                 upto, timeline = last.id, (last.thread,)
@@ -75,7 +75,7 @@ class RoomUnread(RoomSettings):
 
     def unread(self, *, thread: str | None = None) -> int:
         """Return how many messages are unread outside of threads, or in one thread."""
-        timeline = "" if thread is None else self._checked_id(thread)
+        timeline = "" if thread is None else self._thread_of(thread)
         return tallies.thread_row(self._peer._db, self._row, timeline).unread
 
     def unread_counts(self) -> UnreadCounts:
@@ -84,7 +84,7 @@ class RoomUnread(RoomSettings):
 
     def first_unread(self, *, thread: str | None = None) -> Message | None:
         """Return where to read on: the unread message that is shown first, None for none."""
-        timeline = None if thread is None else self._checked_id(thread)
+        timeline = None if thread is None else self._thread_of(thread)
         with self._peer._db.reading():
             found = tallies.first_unread(self._peer._db, self._row, timeline)
             return None if found is None else self.message(found)

@@ -174,7 +174,7 @@ class RoomWriting(RoomThreads):
     def _thread_for(self, reply_to: str | None, thread: str | None) -> str | None:
         """Return the thread of a message to be: where it is put, or where what it answers is."""
         if thread is not None:
-            return self._thread_of(MessageId(thread))
+            return self._thread_of(thread)
         answered = None if reply_to is None else self._reading().one(reply_to)
         return None if answered is None else answered.thread
 

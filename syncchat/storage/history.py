@@ -25,7 +25,7 @@ from .aside import shown_condition
 from .database import Database
 from .members import Owners
 from .tallies import reply_counts
-from .view import mentions_of, reactions_of
+from .view import home_of, mentions_of, reactions_of
 
 PAGE_MAX = 1_000
 """Messages in one page; a program that wants more asks again with the last id."""
@@ -337,15 +337,18 @@ def set_added(db: Database, room: int, added: Iterable[tuple[MessageId, int, int
 
 
 def moved_reads(db: Database, after: int, upto: int) -> list[ReadMoved]:
-    """Return the read markers that moved in the same span."""
-    found = []
+    """Return the read markers that moved in the same span.
+
+    Only the personal room may say what was read in another.
+    """
+    found, home = [], home_of(db)
     for room, member, place, stamp in db.rows(
         "select room, member, place, upto from read_to where change > ? and change <= ? "
         "order by change, room, member, place",
         (after, upto),
     ):
         marker = parse_marker(place)
-        if marker is not None:
+        if marker is not None and (not marker.room or room == home):
             where = marker.writer, marker.thread, marker.room
             found.append(ReadMoved(room, member, *where, stamp))
     return found

@@ -6,6 +6,8 @@ than a room to open.
 
 from __future__ import annotations
 
+import json
+
 from sqlite_utils import Database as Tables
 from sqlite_utils.migrations import Migrations
 
@@ -50,16 +52,21 @@ def _note_mentions(db: Tables) -> None:
     if local is None:
         return
     me = DeviceKeys(bytes(local[0])).device
-    db.conn.execute(
-        "update message set mention = 1, mention_at = added where value like '%\"mentions\"%' "
-        "and exists (select 1 from json_each(message.value, '$.mentions') as said join device "
-        "on device.room = message.room and device.device = ? and device.member = said.value) "
-        "and not exists (select 1 from device as own join device as writer "
-        "on writer.room = own.room and writer.member = own.member where own.device = ? "
-        "and own.room = message.room and writer.device = substr(message.message, 14))",
-        (me, me),
-    )
+    owners = {(room, device): member for room, device, member in db.conn.execute(_OWNERS)}
+    rows = db.conn.execute(
+        "select id, room, message, json_extract(value, '$.mentions') from message "
+        "where json_array_length(value, '$.mentions') > 0"
+    ).fetchall()
+    for row, room, message, mentions in rows:
+        person = owners.get((room, me), me)
+        writer = message[13:]
+        if person in json.loads(mentions) and owners.get((room, writer), writer) != person:
+            db.conn.execute(
+                "update message set mention = 1, mention_at = added where id = ?", (row,)
+            )
 
+
+_OWNERS = "select room, device, member from device"
 
 _FIRST = """
 create table local (

@@ -1,4 +1,4 @@
-"""UnreadCounts that are kept: how much is in a timeline, how much of it is unread.
+"""Counts that are kept: how much is in a timeline, how much of it is unread.
 
 The table ``tally`` has a row for each timeline of a room, that of thread '' for the messages which
 are in none. So no count depends on how many messages there are. New messages are counted by who
@@ -25,7 +25,7 @@ class UnreadCounts(NamedTuple):
 
 
 class ThreadRow(NamedTuple):
-    """UnreadCounts one thread; ``last`` is its last message, a deleted one too."""
+    """Counts one thread; ``last`` is its last message, a deleted one too."""
 
     thread: MessageId
     messages: int

@@ -75,8 +75,8 @@ class Device:
         value = encode_value(ReactionValue(self.stamp(), on))
         return Entry(Root.REACTIONS, message + emoji, value)
 
-    def read(self, writer: DeviceId, upto: Stamp) -> Entry:
-        return Entry(Root.READS, writer, encode_value(ReadValue(self.stamp(), upto)))
+    def read(self, place: str, upto: Stamp) -> Entry:
+        return Entry(Root.READS, place, encode_value(ReadValue(self.stamp(), upto)))
 
     def field(self, root: Root, key: str, value: object) -> Entry:
         return Entry(root, key, encode_value(FieldValue(self.stamp(), value)))

@@ -5,7 +5,18 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from syncchat import Event, MessageAdded, MessageChanged, Peer, ReadMoved, RoomChanged
+from syncchat import (
+    Event,
+    MessageAdded,
+    MessageChanged,
+    Notification,
+    Peer,
+    ReadMoved,
+    RoomChanged,
+)
+from syncchat.core.markers import marker_key
+from syncchat.ids import room_text, stamp_of
+from syncchat.storage import rooms
 from tests.support.devices import Device
 from tests.support.peers import LINK, Inbox, make_peer
 
@@ -94,3 +105,34 @@ async def test_unsent_message_that_is_taken_back_is_told_to_others_as_a_change_o
         (told,) = await after(reader, [lambda: room.delete(message.id)], count=1)
         assert told == RoomChanged(room.id)
         assert reader.room(room.id).messages() == []
+
+
+async def test_own_reading_is_told_also_where_others_do_not_see_it() -> None:
+    inbox, device = Inbox(), Device(1)
+    root, entry = device.message("root")
+    inbox.deliver(device.write(entry, device.message("beside", thread=root)[1]))
+    inbox.room.set_receipts("private")
+    events = await after(inbox.peer, [inbox.room.mark_read], count=2)
+    told = [(e.room_id, e.member, e.thread) for e in events if isinstance(e, ReadMoved)]
+    assert told == [(inbox.room.id, inbox.peer.id, None), (inbox.room.id, inbox.peer.id, root)]
+
+
+def test_nobody_can_tell_what_was_read_in_another_room() -> None:
+    """Only the personal room may: a marker of somebody else's about another room is nothing."""
+    inbox, device = Inbox(), Device(1)
+    other = inbox.peer.create_room("Other")
+    before = rooms.last_change(inbox.db)
+    message, entry = device.message("hello")
+    place = marker_key(device.id, room=room_text(other.id))
+    inbox.deliver(device.write(entry, device.read(place, stamp_of(message))))
+    told = inbox.peer._between(before, rooms.last_change(inbox.db))
+    assert not any(isinstance(event, ReadMoved) for event in told)
+    assert inbox.room.unread() == 1
+    assert inbox.peer.check() == []
+
+
+async def test_notification_follows_the_message_that_it_is_about() -> None:
+    inbox, device = Inbox(), Device(1)
+    added, told = await after(inbox.peer, [lambda: inbox.deliver(device.send("hi"))], count=2)
+    assert isinstance(added, MessageAdded) and isinstance(told, Notification)
+    assert told == Notification(inbox.room.id, (added.message,), 1, 0)

@@ -77,6 +77,8 @@ def test_replies_in_a_thread_stand_beside_the_main_timeline(room: Room) -> None:
     assert [m.id for m in room.messages(thread=root.id)] == [m.id for m in beside]
     everything = [m.id for m in room.messages(threads=True)]
     assert everything == sorted([root.id, other.id, *(m.id for m in beside)])
+    by_a_reply = room.messages(thread=beside[1].id)
+    assert [m.id for m in by_a_reply] == [m.id for m in beside], "a reply says which thread, too"
     assert room.message(root.id).replies == 3
     assert room.count() == 5
 

@@ -85,7 +85,7 @@ def read(
     with opened(db) as peer:
         there = peer.room(room)
         before = _unread_in(there)
-        there.mark_read(whole_id(there, message), thread=_root(there, thread))
+        there.mark_read(whole_id(there, message), thread=whole_id(there, thread))
         left = _unread_in(there)
         if as_json:
             print_json({"id": room_text(there.id), "read": before - left, "unread": left})
@@ -169,12 +169,6 @@ def _unread_row(room: Room) -> dict[str, Any]:
 def _unread_in(room: Room) -> int:
     counts = room.unread_counts()
     return counts.messages + counts.in_threads
-
-
-def _root(room: Room, message: str | None) -> str | None:
-    """Return the id of the message whose thread is meant, also where a reply in it is given."""
-    wanted = whole_id(room, message)
-    return None if wanted is None else room.thread(wanted).id
 
 
 def _threads(room: Room, limit: int, before: str | None, *, only_unread: bool) -> list[Thread]:

@@ -8,10 +8,12 @@ them, each its own tables; ``marks`` finds entries about something; ``unread`` t
 from .batch import ViewBatch
 from .counting import clear, recount_digest, unread_faults
 from .messages import mentions_of, reactions_of
+from .unread import home_of
 
 __all__ = [
     "ViewBatch",
     "clear",
+    "home_of",
     "mentions_of",
     "reactions_of",
     "recount_digest",

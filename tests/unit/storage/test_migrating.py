@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +45,41 @@ def test_room_of_the_first_format_can_be_read_and_says_why_no_more(path: Path) -
         peer.create_room("Team of today").send("goes on")
     with syncchat.open(path) as peer:
         assert [each.text for each in peer.room("Team of today").messages()] == ["goes on"]
+
+
+def test_what_is_unread_threads_and_mentions_are_counted_in_an_old_database(path: Path) -> None:
+    """Before format 4 nothing was counted, and a mention was only a part of the message."""
+    ids = [f"038GNSR52G{number:03}BBBBBBBBBBBBB" for number in range(10, 15)]
+    me = "53RYJBJX0G9ED"
+    values: list[dict[str, Any]] = [
+        {"text": "read"},
+        {"text": "to you", "mentions": [me]},
+        {"text": "beside", "thread": ids[0], "mentions": ["C" * 13, me]},
+        {"text": "answer", "reply_to": ids[1], "mentions": ["C" * 13]},
+    ]
+    connection = sqlite3.connect(path)
+    for number, value in enumerate(values):
+        connection.execute(
+            "insert into message (room, message, value, thread, unread, added, change) "
+            "values (1, ?, ?, ?, ?, 5, 5)",
+            (ids[number], json.dumps(value), value.get("thread"), number > 0),
+        )
+    connection.execute(
+        "insert into message (room, message, deleted, added, change) values (1, ?, 1, 5, 5)",
+        (ids[4],),
+    )
+    upto = ids[0][:13]
+    connection.execute("insert into read_to values (1, ?, ?, ?, 5)", ("B" * 13, me, upto))
+    connection.commit()
+    connection.close()
+    with syncchat.open(path) as peer:
+        (room,) = peer.rooms()
+        assert room.unread_counts() == (2, 1, 1, 1)
+        assert [(t.id, t.replies, t.unread) for t in room.threads()] == [(ids[0], 1, 1)]
+        assert room.count() == 5
+        first = room.first_unread()
+        assert first is not None and first.text == "to you"
+        assert [m.quote.text for m in room.messages() if m.quote] == ["to you"]
+        assert all("digest" in fault for fault in peer.recount()), "which the rows were put beside"
+        room.mark_read()
+        assert room.unread_counts() == (0, 0, 0, 0)
