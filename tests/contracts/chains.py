@@ -44,8 +44,9 @@ class FixedRandom:
 class Writer:
     """Writes one device's chain in one room."""
 
-    def __init__(self, seed: int, *, room: bytes = ROOM) -> None:
-        self.keys = DeviceKeys(seed.to_bytes(32))
+    def __init__(self, device: int | DeviceKeys, *, room: bytes = ROOM) -> None:
+        """``device`` is its keys, or a number to make some from."""
+        self.keys = device if isinstance(device, DeviceKeys) else DeviceKeys(device.to_bytes(32))
         self.device = self.keys.public[:8]
         self.room = room
         self.seq = 0

@@ -9,36 +9,36 @@ from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.records import Record
 from syncchat.wire.codes import ItemStatus
 from tests.contracts.chains import Writer
-from tests.support.groups import Person, Team
+from tests.support.people import House, Human
 from tests.support.ports import START_MS
 
 STORED, KNOWN, GAP = ItemStatus.STORED, ItemStatus.KNOWN, ItemStatus.GAP
 BAD, FORBIDDEN = ItemStatus.BAD_ENVELOPE, ItemStatus.FORBIDDEN
 FULL, STALE = ItemStatus.FULL, ItemStatus.STALE
 
-ALICE, BOB, CAROL = Person(1), Person(2), Person(3)
+ALICE, BOB, CAROL = Human(1), Human(2), Human(3)
 MINUTE = 60_000
 
 
 def push(
     log: Log,
-    who: Person | DeviceKeys,
+    who: Human | DeviceKeys,
     room: bytes,
     *items: bytes | Record,
     now_ms: int = START_MS,
     may_create: bool = True,
 ) -> list[ItemStatus]:
-    keys = who.device if isinstance(who, Person) else who
+    keys = who.device if isinstance(who, Human) else who
     raws = tuple(item.raw if isinstance(item, Record) else item for item in items)
     (outcomes,) = log.append([Append(room, raws, keys.public, may_create)], now_ms=now_ms)
     return [outcome.status for outcome in outcomes]
 
 
-def write(person: Person, team: Team, number: int = 0) -> Writer:
-    return Writer(person.device_seed(number), room=team.id)
+def write(person: Human, team: House, number: int = 0) -> Writer:
+    return Writer(person.devices[number], room=team.id)
 
 
-def standing(log: Log, team: Team, *keys: DeviceKeys, now_ms: int = START_MS) -> Standing:
+def standing(log: Log, team: House, *keys: DeviceKeys, now_ms: int = START_MS) -> Standing:
     return log.standing(team.id, tuple(key.public for key in keys), now_ms=now_ms)
 
 
@@ -46,11 +46,11 @@ def stored(log: Log, room: bytes) -> list[bytes]:
     return log.read(room, 0, envelopes_max=10_000, bytes_max=2**30)
 
 
-def with_bob(log: Log) -> Team:
+def with_bob(log: Log) -> House:
     """Return a stored room of Alice's with Bob as a member."""
-    team = Team(ALICE)
+    team = House(ALICE)
     team.add(BOB)
-    assert push(log, ALICE, team.id, *team.records) == [STORED, STORED]
+    assert push(log, ALICE, team.id, *team.log) == [STORED, STORED]
     return team
 
 

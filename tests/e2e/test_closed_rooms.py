@@ -10,18 +10,18 @@ from syncchat.wire.codes import ItemStatus
 from syncchat.wire.frames import Access, Ack, Deliver, Live, Open, RoomCursor
 from tests.contracts.chains import Writer
 from tests.e2e.relay_client import joined, relay_process
-from tests.support.groups import Person, Team, pin
+from tests.support.people import House, Human, pin
 from tests.unit.relay.world import Link, proof_of
 
 STORED, FORBIDDEN, KNOWN = ItemStatus.STORED, ItemStatus.FORBIDDEN, ItemStatus.KNOWN
-ALICE, BOB, CAROL = Person(1), Person(2), Person(3)
+ALICE, BOB, CAROL = Human(1), Human(2), Human(3)
 
 
 async def test_doors_open_and_close_and_stay_so_after_a_sigkill(tmp_path: Path) -> None:
-    team = Team(ALICE, at_ms=SystemClock().now_ms())
+    team = House(ALICE, at_ms=SystemClock().now_ms())
     team.add(BOB)
     invite = team.invite()
-    alice, bob = (Writer(person.device_seed(), room=team.id) for person in (ALICE, BOB))
+    alice, bob = (Writer(person.devices[0], room=team.id) for person in (ALICE, BOB))
     async with (
         relay_process(tmp_path / "relay", "--admission", "rooms") as relay,
         joined(relay.url, ALICE.device, team.id) as (a, alias),
@@ -48,7 +48,7 @@ async def test_doors_open_and_close_and_stay_so_after_a_sigkill(tmp_path: Path) 
             assert not any(isinstance(frame, Deliver) for frame in b.seen)
         async with joined(relay.url, ALICE.device, team.id) as (a, alias):
             assert len(await a.take(6)) == 6
-            again = team.invite(2)
+            again = team.invite()
             await a.push(alias, 1, [team.genesis.raw, team.raws[-1], alice.write()])
             statuses = [item.status for item in (await a.until(Ack)).items]
             assert statuses == [KNOWN, STORED, STORED]

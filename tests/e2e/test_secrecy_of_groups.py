@@ -30,7 +30,7 @@ from tests.e2e.searching import (
     secrets_of_link,
 )
 from tests.e2e.support import RelayProcess, all_online, converged, running_relay, texts, until
-from tests.support.groups import Person, Team
+from tests.support.people import House, Human
 
 CONTROL = "control-5e0d this was not sealed"
 TITLE, RENAMED = "canary-title-91c2", "canary-title-e07b"
@@ -52,9 +52,9 @@ class Watch:
         """Have somebody write the control in clear, and read the relay's memory after it."""
         for peer in self.peers.values():
             self.secrets |= {f"{what} ({moment})": raw for what, raw in secrets_of(peer).items()}
-        owner = Person(50 + len(self.memories), at_ms=SystemClock().now_ms())
-        team = Team(owner, at_ms=SystemClock().now_ms())
-        control = Writer(owner.device_seed(), room=team.id).write(CONTROL.encode())
+        owner = Human(50 + len(self.memories))
+        team = House(owner, at_ms=SystemClock().now_ms())
+        control = Writer(owner.device, room=team.id).write(CONTROL.encode())
         async with joined(self.relay.url, owner.device, team.id) as (client, alias):
             await client.push(alias, 1, [*team.raws, control])
             statuses = [item.status for item in (await client.until(Ack)).items]

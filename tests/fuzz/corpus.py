@@ -12,7 +12,7 @@ from syncchat.trust.records import Record
 from syncchat.trust.seal import _PAD_MARK
 from syncchat.wire import frames
 from tests import vectors
-from tests.unit.trust.people import Human
+from tests.support.people import Human
 from tests.vectors.logs import change_name
 from tests.vectors.samples import ALICE, BOB, CHALLENGE, INCARNATION, ROOM
 

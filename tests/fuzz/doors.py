@@ -23,18 +23,18 @@ from syncchat.trust.records import _SIGN_DOMAIN
 from syncchat.wire.codes import ErrorCode
 from syncchat.wire.frames import Ack, Deliver, Error, Hello, Open, Opened, RoomCursor
 from syncchat.wire.limits import FRAME_BYTES_MAX
-from tests.support.groups import Person, invite_keys
 from tests.support.lawful import assert_lawful, readable_to, records_in
 from tests.support.mischief import APPROVAL, INVITE, REVOKED, Mischief, make_room
+from tests.support.people import Human
 from tests.unit.relay.world import Link, World, answer, proof_of
 
 ACTS_MAX = 60
 MADE_MAX = 60
 """Things that one input may have made: each folds the whole log."""
 
-PEOPLE = [Person(seed) for seed in range(41, 46)]
+PEOPLE = [Human(seed) for seed in range(41, 46)]
 TEAM = make_room(PEOPLE[0], PEOPLE[1])
-INVITES = [invite_keys(TEAM, number) for number in (INVITE, APPROVAL, REVOKED)]
+INVITES = [TEAM.opened[number] for number in (INVITE, APPROVAL, REVOKED)]
 CONFIGS = [
     Config(admission=Admit.ROOMS),
     Config(admission=Admit.ROOMS, create_rooms=Creators.OPERATORS),
@@ -103,7 +103,7 @@ class _House:
         asked = RoomCursor(TEAM.id, 0, EMPTY_FINGERPRINT, 0, proof)
         self.world.send(link, Open(self.world.log.incarnation, [asked]))
 
-    def _make(self, link: Link, who: Person, what: int, a: int, b: int) -> None:
+    def _make(self, link: Link, who: Human, what: int, a: int, b: int) -> None:
         if self.made < MADE_MAX:
             self.made += 1
             self._push(link, self.mischief.make(self.stored, who, what, a, b))

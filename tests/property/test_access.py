@@ -23,9 +23,9 @@ from syncchat.trust.records import Record, decode_record, is_record
 from syncchat.wire.codes import ErrorCode, ItemStatus
 from syncchat.wire.frames import Access, Ack, AnyFrame, Deliver, Error, Hello, Live, Opened, Renew
 from tests.contracts.chains import Writer
-from tests.support.groups import Person, Team, pin
 from tests.support.lawful import assert_lawful
 from tests.support.mischief import Mischief
+from tests.support.people import House, Human, pin
 from tests.support.ports import START_MS
 from tests.unit.relay.world import Link, World, answer
 
@@ -34,7 +34,7 @@ CONFIG = Config(
 )
 TOKENS = replace(CONFIG, admission=Admit.TOKEN)
 GRANT_MS = 600_000
-PEOPLE = [Person(seed) for seed in range(1, 5)]
+PEOPLE = [Human(seed) for seed in range(1, 5)]
 OWNER = PEOPLE[0]
 
 
@@ -43,7 +43,7 @@ class Visitor:
     """Is a connection of one person as its peer understands it, from nothing but the frames."""
 
     link: Link
-    person: Person
+    person: Human
     position: int = -1
     """Up to where it has the log; -1 before a closed door."""
     keys: tuple[bytes, ...] = ()
@@ -63,7 +63,7 @@ class AccessMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(self.config)
-        self.team = Team(OWNER)
+        self.team = House(OWNER)
         self.invite = self.team.invite()
         self.mischief = Mischief(self.team, PEOPLE, [self.invite])
         self.checked = 0
@@ -81,18 +81,18 @@ class AccessMachine(RuleBasedStateMachine):
 
     @rule(person=st.sampled_from(PEOPLE), is_guest=st.booleans())
     @precondition(lambda self: len(self.visitors) < 6)
-    def visit(self, person: Person, is_guest: bool) -> None:
+    def visit(self, person: Human, is_guest: bool) -> None:
         self.come(person, is_guest=is_guest)
 
     @rule(data=st.data(), count=st.integers(1, 3))
     def write(self, data: st.DataObject, count: int) -> None:
         visitor = self.any(data)
-        writer = Writer(visitor.person.device_seed(), room=self.team.id)
+        writer = Writer(visitor.person.device, room=self.team.id)
         writer.write_many(self.world.log.chain_seq(self.team.id, writer.device))
         self.push_from(visitor, list(writer.write_many(count)))
 
     @rule(data=st.data(), person=st.sampled_from(PEOPLE[1:]), more=st.booleans())
-    def open_or_close_a_door(self, data: st.DataObject, person: Person, more: bool) -> None:
+    def open_or_close_a_door(self, data: st.DataObject, person: Human, more: bool) -> None:
         """Record something on what the log has by now, pushed by anybody."""
         team = self.present()
         visitor = self.any(data)
@@ -238,24 +238,20 @@ class AccessMachine(RuleBasedStateMachine):
         ]
         return bool(closed) and end <= closed[-1]
 
-    def come(self, person: Person, *, is_guest: bool = False) -> None:
+    def come(self, person: Human, *, is_guest: bool = False) -> None:
         link = self.enter(person)
         keys = (person.device.public, self.invite.public)[: 1 + is_guest]
         visitor = Visitor(link, person, keys=keys)
         self.visitors.append(visitor)
         self.world.open(link, self.team.id, proved=self.invite if is_guest else None)
 
-    def enter(self, person: Person) -> Link:
+    def enter(self, person: Human) -> Link:
         return self.world.enter(person.device)
 
-    def present(self) -> Team:
+    def present(self) -> House:
         """Return the room as the log has it, or as it will be made."""
-        team = self.team.fork()
-        records = [decode_record(raw) for raw in self.stored() if is_record(raw)]
-        if records:
-            team.records = []
-            team.keep(*records)
-        return team
+        stored = [decode_record(raw) for raw in self.stored() if is_record(raw)]
+        return self.team.with_log(stored)
 
     def push_from(self, visitor: Visitor, raws: list[bytes]) -> None:
         if visitor.alias:
@@ -277,7 +273,7 @@ class TokenMachine(AccessMachine):
 
     config = TOKENS
 
-    def enter(self, person: Person) -> Link:
+    def enter(self, person: Human) -> Link:
         link = self.world.connect()
         self.world.send(link, answer(link.last(Hello), person.device, token="a token"))
         self.world.vouch(Grant(f"person {person.seed}", 0, True), left_ms=GRANT_MS)
@@ -285,7 +281,7 @@ class TokenMachine(AccessMachine):
 
     @rule(data=st.data(), subject=st.none() | st.sampled_from(PEOPLE), has_failed=st.booleans())
     @precondition(lambda self: len(self.visitors) > 3)
-    def renew(self, data: st.DataObject, subject: Person | None, has_failed: bool) -> None:
+    def renew(self, data: st.DataObject, subject: Human | None, has_failed: bool) -> None:
         """Renew a token, at times with one that is bad, another's, or that nobody can check."""
         visitor = self.any(data)
         self.world.send(visitor.link, Renew("another token"))

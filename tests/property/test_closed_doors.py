@@ -35,20 +35,20 @@ from syncchat.wire.frames import (
     encode,
 )
 from tests.contracts.chains import Writer, fingerprint_of
-from tests.support.groups import Person, invite_keys, pin
 from tests.support.mischief import REVOKED, Mischief, make_room
+from tests.support.people import Human, pin
 from tests.unit.relay.world import Link, World, answer, proof_of
 
-OWNER, BOB, MALLORY = Person(61), Person(62), Person(63)
+OWNER, BOB, MALLORY = Human(61), Human(62), Human(63)
 PEOPLE = [OWNER, BOB, MALLORY]
 TEAM = make_room(OWNER, BOB)
 REMOVED = TEAM.remove(BOB, pins=[pin(BOB.device, 2)])
 """Bob was in and is out; Mallory never was in."""
 
-BOBS = Writer(BOB.device_seed(), room=TEAM.id).write_many(2)
+BOBS = Writer(BOB.device, room=TEAM.id).write_many(2)
 STORED = [*TEAM.raws[:-1], *BOBS, REMOVED.raw]
 OUT = [BOB, MALLORY]
-INVITE = invite_keys(TEAM, REVOKED)
+INVITE = TEAM.opened[REVOKED]
 MISCHIEF = Mischief(TEAM, PEOPLE, [INVITE])
 CONFIGS = {
     "anyone creates rooms": Config(admission=Admit.ROOMS),
@@ -82,7 +82,7 @@ STEPS = st.one_of(
 class Side:
     """Is one of the two relays, with a stranger and the room's owner connected."""
 
-    def __init__(self, config: Config, stranger: Person, *, is_there: bool) -> None:
+    def __init__(self, config: Config, stranger: Human, *, is_there: bool) -> None:
         self.config = config
         self.stranger = stranger
         self.world = World(config)
@@ -95,7 +95,7 @@ class Side:
         for link in (self.owner, self.link):
             self.world.open(link, TEAM.id)
 
-    def enter(self, person: Person) -> Link:
+    def enter(self, person: Human) -> Link:
         link = self.world.connect()
         self.world.send(link, answer(link.last(Hello), person.device, token="a token"))
         if self.config.admission == Admit.TOKEN:
@@ -127,7 +127,7 @@ class Side:
         """Have the owner, if connected, write or change the room, where it is."""
         if self.owner.closed:
             return
-        writer = Writer(OWNER.device_seed(), room=TEAM.id)
+        writer = Writer(OWNER.device, room=TEAM.id)
         writer.write_many(self.world.log.chain_seq(TEAM.id, writer.device))
         stored = self.world.log.read(TEAM.id, 0, envelopes_max=10**6, bytes_max=10**9)
         change = MISCHIEF.make(stored, OWNER, 7, 0, 0)
@@ -174,7 +174,7 @@ def _ask(link: Link, a: int, b: int) -> Frame:
 )
 @settings(max_examples=max(100, settings().max_examples))
 def test_nobody_outside_can_tell_a_closed_room_from_one_that_is_not_there(
-    config: Config, stranger: Person, steps: list[Step]
+    config: Config, stranger: Human, steps: list[Step]
 ) -> None:
     there, away = (Side(config, stranger, is_there=is_there) for is_there in (True, False))
     assert there.heard() == away.heard()

@@ -19,8 +19,8 @@ from syncchat.trust.membership import fold_group, verify_change
 from syncchat.trust.person import content_of, fold_person, read_person, verify_person
 from syncchat.trust.records import Record, decode_record, make_record, verify_record
 from syncchat.trust.rules import refusal_of
+from tests.support.people import NOW, UNKNOWN_KIND, House, Human
 from tests.unit.trust.chains import flipped
-from tests.unit.trust.people import NOW, UNKNOWN_KIND, House, Human
 
 PEOPLE = 5
 VERBS = ("add", "remove", "leave", "role", "rotate", "join", "revoke", "moderate", "unknown")

@@ -28,13 +28,13 @@ from syncchat.trust.changes import Role as RoomRole
 from syncchat.trust.epochs import next_epoch
 from syncchat.trust.person import member_text
 from syncchat.wire.codes import ItemStatus
-from tests.support.groups import Person
 from tests.support.hostile_relays import (
     group_of,
     next_envelope,
     put_into_log,
     signed_record,
 )
+from tests.support.people import Human
 
 
 @pytest.fixture
@@ -81,16 +81,16 @@ def knows(peer: SimPeer, text: str) -> bool:
 # The relay
 
 
-def _injected(kind: str, world: World) -> tuple[bytes, Person]:
+def _injected(kind: str, world: World) -> tuple[bytes, Human]:
     alice = world.peers[0]
-    group, stranger = group_of(alice), Person(77)
+    group, stranger = group_of(alice), Human(77)
     epoch = next_epoch(
         group,
         bytes(32),
         None,
         at_ms=0,
         random=SeededRandom("injected"),
-        plus=[(stranger.id, stranger.device.box_public)],
+        plus=[(stranger.id, stranger.person.user_key)],
     )
     match kind:
         case "member":

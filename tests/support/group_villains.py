@@ -17,7 +17,6 @@ from syncchat.core.values import MessageValue, Root, encode_value
 from syncchat.storage import chains, members, rooms
 from syncchat.testing import Divergence, SimPeer
 from syncchat.testing.ports import EPOCH_MS
-from syncchat.trust.boxes import box_public
 from syncchat.trust.changes import (
     Add,
     History,
@@ -38,8 +37,8 @@ from syncchat.trust.records import Record
 from syncchat.trust.rules import refusal_of
 from syncchat.wire.codes import ItemStatus
 
-from .groups import Person
 from .hostile_relays import fork_log, next_envelope, put_into_log, signed_record
+from .people import Human
 
 if TYPE_CHECKING:
     from .group_deeds import Deed
@@ -106,7 +105,7 @@ def _send_a_stranger(life: GroupLife, device: SimPeer) -> str:
     ]
     if not held:
         return "holds no invite"
-    keys, stranger = life.chance_of(held), Person(1_000 + len(life.forged_records))
+    keys, stranger = life.chance_of(held), Human(1_000 + len(life.forged_records))
     proof = keys.sign(join_text(group.room, stranger.root.public, stranger.device.public))
     epoch = None
     if group.history is History.FROM_JOIN:
@@ -116,7 +115,7 @@ def _send_a_stranger(life: GroupLife, device: SimPeer) -> str:
             None,
             at_ms=EPOCH_MS,
             random=life.chance,
-            plus=[(stranger.id, box_public(stranger.secret))],
+            plus=[(stranger.id, stranger.person.user_key)],
         )
     life.villains.add(member_text(stranger.id))
     content = Join(keys.public, proof, stranger.raws, epoch)
@@ -194,7 +193,7 @@ def _change(life: GroupLife, device: SimPeer, group: Group) -> tuple[str, Struct
         case "key":
             content = Rotate(epoch)
         case "entry":
-            stranger = Person(1_000 + len(life.forged_records))
+            stranger = Human(1_000 + len(life.forged_records))
             life.villains.add(member_text(stranger.id))
             content = Add(stranger.raws, Role.MEMBER, b"", b"", None)
         case "invite":

@@ -11,23 +11,24 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from syncchat.errors import DecodeError, SealBroken
-from syncchat.trust.changes import Role
+from syncchat.trust.changes import Merge, Role
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.records import Record, RecordHash, is_record
 from tests.contracts.chains import Writer, with_broken_signature
 
-from .groups import Person, Team, pin
 from .lawful import records_in
+from .people import House, Human, pin
 
-INVITE, APPROVAL, REVOKED = 1, 2, 3
+INVITE, APPROVAL, REVOKED = range(3)
+"""Places of a room's invites among those that were opened."""
 
 
-def make_room(owner: Person, *others: Person) -> Team:
+def make_room(owner: Human, *others: Human) -> House:
     """Return a room with an open invite, one with approval, a revoked one, and some members."""
-    team = Team(owner)
-    team.invite(INVITE)
-    team.invite(APPROVAL, needs_approval=True)
-    team.revoke_invite(team.invite(REVOKED))
+    team = House(owner)
+    team.invite()
+    team.invite(needs_approval=True)
+    team.revoke_invite(team.invite())
     for other in others:
         team.add(other)
     return team
@@ -36,7 +37,7 @@ def make_room(owner: Person, *others: Person) -> Team:
 class Mischief:
     """Makes what one of ``people`` pushes to a room, of which ``stored`` is there already."""
 
-    def __init__(self, room: Team, people: Sequence[Person], invites: Sequence[DeviceKeys]) -> None:
+    def __init__(self, room: House, people: Sequence[Human], invites: Sequence[DeviceKeys]) -> None:
         self._room = room
         self._people = people
         self._invites = invites
@@ -67,7 +68,7 @@ class Mischief:
         """Return how many kinds of things there are."""
         return len(self._makers)
 
-    def make(self, stored: Sequence[bytes], who: Person, what: int, a: int, b: int) -> list[bytes]:
+    def make(self, stored: Sequence[bytes], who: Human, what: int, a: int, b: int) -> list[bytes]:
         """Return what to push, nothing where it cannot even be made."""
         moment = _Moment(self._present(stored), stored, who, self._people, self._invites, a, b)
         try:
@@ -75,31 +76,27 @@ class Mischief:
         except (DecodeError, SealBroken, KeyError):
             return []
 
-    def _present(self, stored: Sequence[bytes]) -> Team:
-        team, records = self._room.fork(), records_in(stored)
-        if records:
-            team.records = []
-            team.keep(*records)
-        return team
+    def _present(self, stored: Sequence[bytes]) -> House:
+        return self._room.with_log(records_in(stored))
 
 
 class _Moment(msgspec.Struct, frozen=True):
     """Is what a maker may look at."""
 
-    team: Team
+    team: House
     stored: Sequence[bytes]
-    who: Person
-    people: Sequence[Person]
+    who: Human
+    people: Sequence[Human]
     invites: Sequence[DeviceKeys]
     a: int
     b: int
 
     @property
-    def other(self) -> Person:
+    def other(self) -> Human:
         return self.people[self.a % len(self.people)]
 
     @property
-    def signer(self) -> Person:
+    def signer(self) -> Human:
         """Return who signs: the pusher, but for some whom another lent a hand."""
         return self.who if self.b < 200 else self.people[self.b % len(self.people)]
 
@@ -107,16 +104,16 @@ class _Moment(msgspec.Struct, frozen=True):
     def invite(self) -> DeviceKeys:
         return self.invites[self.b % len(self.invites)]
 
-    def chain(self, person: Person) -> Writer:
+    def chain(self, person: Human) -> Writer:
         """Return a writer who goes on where the stored chain of a person ends."""
-        writer = Writer(person.device_seed(), room=self.team.id)
+        writer = Writer(person.device, room=self.team.id)
         stored = set(self.stored)
         ahead = writer.fork()
         while ahead.write(b"%d" % (ahead.seq + 1)) in stored:
             writer.write(b"%d" % (writer.seq + 1))
         return writer
 
-    def pins(self, person: Person) -> list:  # type: ignore[type-arg]
+    def pins(self, person: Human) -> list:  # type: ignore[type-arg]
         """Return where a person's chain ends, or at times a place before or after it."""
         return [
             pin(
@@ -173,7 +170,7 @@ def _set_role(at: _Moment) -> list[bytes]:
 
 
 def _bring_devices(at: _Moment) -> list[bytes]:
-    return [at.team.bring_devices(at.other, by=at.signer, is_kept=False).raw]
+    return [at.team.bring(at.other, by=at.signer, is_kept=False).raw]
 
 
 def _again(at: _Moment) -> list[bytes]:
@@ -189,8 +186,8 @@ def _broken(at: _Moment) -> list[bytes]:
 
 
 def _on_old_heads(at: _Moment) -> list[bytes]:
-    old: Record = at.team.records[at.a % len(at.team.records)]
-    return [at.team.rotate(by=at.signer, prevs=(old.hash,), is_kept=False).raw]
+    old: Record = at.team.log[at.a % len(at.team.log)]
+    return [at.team.rotate(by=at.signer, on=old, is_kept=False).raw]
 
 
 def _on_unknown_heads(at: _Moment) -> list[bytes]:
@@ -204,15 +201,15 @@ def _for_another_room(at: _Moment) -> list[bytes]:
 
 def _merge(at: _Moment) -> list[bytes]:
     """Return a branch from an old record, and what puts it together with the log."""
-    old: Record = at.team.records[at.a % len(at.team.records)]
-    branch = at.team.rotate(by=at.signer, prevs=(old.hash,), is_kept=False)
+    old: Record = at.team.log[at.a % len(at.team.log)]
+    branch = at.team.rotate(by=at.signer, on=old, is_kept=False)
     heads = tuple(sorted({*at.team.group.heads, branch.hash}))
-    return [branch.raw, at.team.merge(by=at.signer, prevs=heads, is_kept=False).raw]
+    return [branch.raw, at.team.record(Merge(), at.signer, prevs=heads, is_kept=False).raw]
 
 
 def _genesis(at: _Moment) -> list[bytes]:
     if at.a % 2:
-        return [Team(at.who).genesis.raw]
+        return [House(at.who).genesis.raw]
     return at.team.raws if at.b % 2 else [at.team.genesis.raw]
 
 

@@ -26,7 +26,7 @@ from syncchat.trust.membership import fold_group
 from syncchat.trust.person import content_of, personal_room
 from syncchat.trust.records import NO_LOG, Record, make_record
 from tests.contracts.chains import FixedRandom
-from tests.unit.trust.people import NOW, UNKNOWN_KIND, House, Human, pin
+from tests.support.people import NOW, UNKNOWN_KIND, House, Human, pin
 
 from . import plain
 

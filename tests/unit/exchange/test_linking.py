@@ -20,8 +20,8 @@ from syncchat.trust.linking import answer_nonce, code_seed, commitment
 from syncchat.trust.person import consent_text
 from syncchat.trust.records import Record, RecordHash, make_record
 from syncchat.trust.rules import refusal_of
-from tests.support.groups import Person
 from tests.support.keys import make_guessing_cheap
+from tests.support.people import Human
 from tests.support.ports import START_MS, FakeClock, chance
 
 RELAY = "ws://127.0.0.1:9"
@@ -51,7 +51,7 @@ class Old:
 
     def request(
         self,
-        who: Person,
+        who: Human,
         *,
         prevs: tuple[RecordHash, ...] | None = None,
         nonce: bytes = bytes(16),
@@ -100,30 +100,30 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Old]:
 def test_code_commits_to_the_nonce_with_which_it_is_answered(old: Old) -> None:
     said = old.group.invites[old.invite.public].invite.commitment
     assert said == commitment(old.seed, room=old.row.room_id, nonce=old.nonce)
-    asked = old.request(Person(5))
+    asked = old.request(Human(5))
     old.take(asked)
     answer = old.due()
     assert answer is not None and change_of(answer) == Challenge(asked.hash, old.nonce)
 
 
 def test_second_device_that_asks_by_one_code_is_refused(old: Old) -> None:
-    old.take(old.request(Person(5)))
-    assert "works once" in refusal_of(old.group, old.request(Person(6)))
+    old.take(old.request(Human(5)))
+    assert "works once" in refusal_of(old.group, old.request(Human(6)))
 
 
 def test_device_that_heard_another_commitment_is_refused(old: Old) -> None:
     for said in (b"", bytes(32)):
-        assert "committed" in refusal_of(old.group, old.request(Person(5), said=said))
+        assert "committed" in refusal_of(old.group, old.request(Human(5), said=said))
 
 
 def test_nonce_that_may_have_been_seen_answers_nobody_else_on_a_fork_of_the_log(old: Old) -> None:
     """The relay sees the answer, does not store it, and brings another that asked just then."""
     before = old.group.heads
-    first = old.request(Person(5), prevs=before)
+    first = old.request(Human(5), prevs=before)
     old.take(first)
     answer = old.due()
     assert answer is not None and change_of(answer) == Challenge(first.hash, old.nonce)
-    tries = (old.request(Person(6), prevs=before, nonce=n.to_bytes(16)) for n in range(99))
+    tries = (old.request(Human(6), prevs=before, nonce=n.to_bytes(16)) for n in range(99))
     old.take(next(record for record in tries if record.hash < first.hash))  # which so counts
     merge = old.due()
     assert merge is not None
@@ -142,7 +142,7 @@ def test_nonce_that_may_have_been_seen_answers_nobody_else_on_a_fork_of_the_log(
 def test_other_device_of_the_person_does_not_answer_for_the_one_that_gave_the_code(
     old: Old,
 ) -> None:
-    old.take(old.request(Person(5)))
+    old.take(old.request(Human(5)))
     other = DeviceKeys(bytes(31) + b"\7")
     duties = Duties(old.peer._db, other, clock=CLOCK, random=chance(3))
     with old.peer._db.atomic():
@@ -151,7 +151,7 @@ def test_other_device_of_the_person_does_not_answer_for_the_one_that_gave_the_co
 
 
 def test_who_is_turned_down_is_gone_and_so_is_the_code(old: Old) -> None:
-    old.take(old.request(Person(5)))
+    old.take(old.request(Human(5)))
     (asking,) = old.peer.devices.asking()
     old.peer.devices.turn_down(asking.id)
     assert old.peer.devices.asking() == []

@@ -30,21 +30,21 @@ from syncchat.wire.frames import (
     RoomState,
 )
 from tests.contracts.chains import ROOM, Writer, fingerprint_of
-from tests.support.groups import Person, Team, pin
+from tests.support.people import House, Human, pin
 from tests.support.ports import START_MS
 from tests.unit.relay.world import Link, World, acked, proof_of
 
-ALICE, BOB, CAROL, MALLORY = Person(1), Person(2), Person(3), Person(8)
+ALICE, BOB, CAROL, MALLORY = Human(1), Human(2), Human(3), Human(8)
 ROOMS = Config(admission=Admit.ROOMS)
 STORED, FORBIDDEN = ItemStatus.STORED, ItemStatus.FORBIDDEN
 EIGHT = bytes(8)
 
 
-def write(person: Person, team: Team) -> Writer:
-    return Writer(person.device_seed(), room=team.id)
+def write(person: Human, team: House) -> Writer:
+    return Writer(person.devices[0], room=team.id)
 
 
-def put(world: World, team: Team, *items: bytes | Record) -> None:
+def put(world: World, team: House, *items: bytes | Record) -> None:
     """Store what Alice pushes where nobody looks."""
     raws = tuple(item.raw if isinstance(item, Record) else item for item in items)
     (outcomes,) = world.log.append(
@@ -63,11 +63,11 @@ def push(
     return [ItemStatus(status) for status, _ in acked(link)[-1][1]]
 
 
-def with_bob(world: World) -> Team:
+def with_bob(world: World) -> House:
     """Return a stored room of Alice's with Bob as a member."""
-    team = Team(ALICE)
+    team = House(ALICE)
     team.add(BOB)
-    put(world, team, *team.records)
+    put(world, team, *team.log)
     return team
 
 
@@ -80,7 +80,7 @@ def kinds(link: Link, since: int = 2) -> list[str]:
 
 
 def test_a_closed_room_and_one_that_is_not_there_are_answered_with_the_same_bytes() -> None:
-    team, absent = Team(ALICE), Team(CAROL)
+    team, absent = House(ALICE), House(CAROL)
     heard = []
     for room in (team, absent):
         world = World(ROOMS)
@@ -168,7 +168,7 @@ def test_an_open_invite_and_a_members_root_key_open_a_room_for_reading() -> None
     world = World(ROOMS)
     team = with_bob(world)
     invite = team.invite()
-    put(world, team, team.records[-1])
+    put(world, team, team.log[-1])
     for key in (invite, BOB.root):
         link = world.enter(MALLORY.device)
         alias = world.open(link, team.id, proved=key)
@@ -180,7 +180,7 @@ def test_a_proof_for_another_connection_room_or_key_opens_nothing() -> None:
     world = World(ROOMS)
     team = with_bob(world)
     invite = team.invite()
-    put(world, team, team.records[-1])
+    put(world, team, team.log[-1])
     other = world.enter(CAROL.device)
     link = world.enter(MALLORY.device)
     good = proof_of(link, invite, team.id)
@@ -203,7 +203,7 @@ def test_a_guest_hears_no_cursors_and_theirs_count_for_nothing() -> None:
     world = World(ROOMS)
     team = with_bob(world)
     invite = team.invite()
-    put(world, team, team.records[-1])
+    put(world, team, team.log[-1])
     guest = world.enter(MALLORY.device)
     alias = world.open(guest, team.id, proved=invite)
     bob, _ = world.join(BOB.device, team.id)
@@ -225,7 +225,7 @@ def test_a_guest_hears_no_cursors_and_theirs_count_for_nothing() -> None:
 
 def test_who_makes_a_room_gets_the_ack_first_and_then_the_room_from_its_beginning() -> None:
     world = World(ROOMS)
-    team = Team(ALICE)
+    team = House(ALICE)
     link, alias = world.join(ALICE.device, team.id)
     items = [team.genesis.raw, write(ALICE, team).write()]
     assert push(world, link, alias, 1, *items) == [STORED, STORED]
@@ -243,12 +243,12 @@ def test_who_makes_a_room_gets_the_ack_first_and_then_the_room_from_its_beginnin
 
 def test_who_waits_for_a_room_that_is_made_with_them_in_it_gets_it() -> None:
     world = World(ROOMS)
-    team = Team(ALICE)
+    team = House(ALICE)
     team.add(BOB)
     bob, alias = world.join(BOB.device, team.id)
     mallory, _ = world.join(MALLORY.device, team.id)
     link, _ = world.join(ALICE.device, team.id)
-    assert push(world, link, alias, 1, *team.records) == [STORED, STORED]
+    assert push(world, link, alias, 1, *team.log) == [STORED, STORED]
     assert bob.frames[2:] == [
         Access(alias, True),
         Deliver(alias, 0, team.raws),
@@ -261,7 +261,7 @@ def test_a_joiner_who_read_as_a_guest_goes_on_live_as_a_member() -> None:
     world = World(ROOMS)
     team = with_bob(world)
     invite = team.invite()
-    put(world, team, team.records[-1])
+    put(world, team, team.log[-1])
     link = world.enter(CAROL.device)
     alias = world.open(link, team.id, proved=invite)
     bob, _ = world.join(BOB.device, team.id)
@@ -279,7 +279,7 @@ def test_a_joiner_may_stand_before_a_closed_door_and_push_the_join() -> None:
     world = World(ROOMS)
     team = with_bob(world)
     invite = team.invite()
-    put(world, team, team.records[-1])
+    put(world, team, team.log[-1])
     link, alias = world.join(CAROL.device, team.id)
     join = team.join(CAROL, invite)
     assert push(world, link, alias, 1, join) == [STORED]
@@ -291,7 +291,7 @@ def test_who_asked_to_be_let_in_waits_until_an_admin_adds_them() -> None:
     world = World(ROOMS)
     team = with_bob(world)
     invite = team.invite(needs_approval=True)
-    put(world, team, team.records[-1])
+    put(world, team, team.log[-1])
     alice, alias = world.join(ALICE.device, team.id)
     carol, _ = world.join(CAROL.device, team.id)
     request = team.request(CAROL, invite)
@@ -311,14 +311,14 @@ def test_who_may_create_rooms_is_asked_when_one_is_made(
     creators: Creators, status: ItemStatus
 ) -> None:
     world = World(Config(admission=Admit.ROOMS, create_rooms=creators))
-    team = Team(CAROL)
+    team = House(CAROL)
     link, alias = world.join(CAROL.device, team.id)
     assert push(world, link, alias, 1, team.genesis) == [status]
 
 
 def test_a_member_of_a_room_may_create_another_where_members_may() -> None:
     world = World(Config(admission=Admit.ROOMS, create_rooms=Creators.MEMBERS))
-    team, other = with_bob(world), Team(BOB)
+    team, other = with_bob(world), House(BOB)
     link, _ = world.join(BOB.device, team.id)
     alias = world.open(link, other.id)
     assert push(world, link, alias, 1, other.genesis) == [STORED]
@@ -430,7 +430,7 @@ def test_a_guest_whose_invite_is_revoked_is_shown_the_door() -> None:
     world = World(ROOMS)
     team = with_bob(world)
     invite = team.invite()
-    put(world, team, team.records[-1])
+    put(world, team, team.log[-1])
     guest = world.enter(MALLORY.device)
     alias = world.open(guest, team.id, proved=invite)
     alice, _ = world.join(ALICE.device, team.id)

@@ -8,16 +8,16 @@ from syncchat_relay.connection import FIND_COST
 from syncchat.wire.codes import ErrorCode
 from syncchat.wire.frames import Error, Find, Found
 from tests.contracts.pushes import ALICE, BOB, push
-from tests.support.groups import Team
+from tests.support.people import House
 from tests.unit.relay.world import World
 
 ROOMS = Config(admission=Admit.ROOMS, names=("localhost",))
 
 
-def _world() -> tuple[World, Team, bytes]:
-    world, home = World(ROOMS), Team(ALICE, is_personal=True)
+def _world() -> tuple[World, House, bytes]:
+    world, home = World(ROOMS), House(ALICE, is_personal=True)
     invite = home.invite(needs_approval=True)
-    push(world.log, ALICE, home.id, *home.records)
+    push(world.log, ALICE, home.id, *home.log)
     return world, home, invite.public
 
 

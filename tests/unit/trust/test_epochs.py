@@ -29,8 +29,7 @@ from syncchat.trust.changes import (
 )
 from syncchat.trust.epochs import commitment, is_committed, next_epoch, open_epoch
 from tests.contracts.chains import FixedRandom
-
-from .people import ANN, BOB, CAT, DAN, EVE, NOW, OWNER, House, Human, house
+from tests.support.people import ANN, BOB, CAT, DAN, EVE, NOW, OWNER, House, Human, house
 
 SECRET, KEY = bytes(range(32)), bytes(range(32, 64))
 

@@ -13,8 +13,7 @@ from syncchat.trust.group import Group
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.membership import fold_group
 from syncchat.trust.records import Record
-
-from .people import ANN, BOB, CAT, DAN, EVE, NOW, OWNER, House, Human, house
+from tests.support.people import ANN, BOB, CAT, DAN, EVE, NOW, OWNER, House, Human, house
 
 VOID = "its signer was removed, or its invite revoked, at the same moment"
 LATE = "its invite was closed at the same moment; who came by it asks to be let in"

@@ -13,8 +13,7 @@ from syncchat.trust.group import Group
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.membership import fold_group
 from syncchat.trust.records import Record
-
-from .people import ANN, BOB, CAT, DAN, EVE, OWNER, House, Human, house, pin, roles
+from tests.support.people import ANN, BOB, CAT, DAN, EVE, OWNER, House, Human, house, pin, roles
 
 VOID = "its signer was removed, or its invite revoked, at the same moment"
 

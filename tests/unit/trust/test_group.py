@@ -21,8 +21,7 @@ from syncchat.trust.membership import fold_group, room_of, verify_change
 from syncchat.trust.person import Certify, consent_text, personal_room
 from syncchat.trust.records import RecordHash, make_record
 from syncchat.trust.rules import refusal_of
-
-from .people import (
+from tests.support.people import (
     ANN,
     BOB,
     CAT,

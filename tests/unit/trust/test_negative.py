@@ -24,8 +24,7 @@ from syncchat.trust.person import fold_person
 from syncchat.trust.records import decode_record
 from tests import vectors
 from tests.contracts.chains import FixedRandom
-
-from .people import CAT, House, Human, house
+from tests.support.people import CAT, House, Human, house
 
 KEYS = DeviceKeys(bytes(range(32)))
 TEXT = b"text"

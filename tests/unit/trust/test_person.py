@@ -28,8 +28,7 @@ from syncchat.trust.person import (
 )
 from syncchat.trust.records import Record, RecordHash, decode_record, make_record
 from syncchat.trust.user_keys import open_secrets
-
-from .people import NOW, UNKNOWN_KIND, Human
+from tests.support.people import NOW, UNKNOWN_KIND, Human
 
 
 def folded(records: list[Record]) -> Person:

@@ -23,8 +23,7 @@ from syncchat.trust.records import (
     make_record,
     verify_record,
 )
-
-from .people import CAT, NOW, OWNER, UNKNOWN_KIND, House, house
+from tests.support.people import CAT, NOW, OWNER, UNKNOWN_KIND, House, house
 
 KEYS = DeviceKeys(bytes(32))
 PREVS = tuple(RecordHash(bytes((n,)) * 32) for n in range(3))

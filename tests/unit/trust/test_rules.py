@@ -24,8 +24,7 @@ from syncchat.trust.changes import (
 )
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.person import member_text
-
-from .people import (
+from tests.support.people import (
     ANN,
     BOB,
     CAT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from syncchat.trust.changes import (
     Remove,
     Request,
     Reseal,
+    RevokeInvite,
     Role,
     Rotate,
     SetRole,
@@ -43,7 +45,9 @@ from syncchat.trust.person import (
 from syncchat.trust.records import NO_LOG, Record, RecordHash, make_record
 from tests.contracts.chains import FixedRandom
 
-NOW = 1_800_000_000_000
+from .ports import START_MS
+
+NOW = START_MS
 UNKNOWN_KIND = 99
 
 
@@ -144,8 +148,10 @@ class House:
         history: History = History.SHARED,
         is_personal: bool = False,
         seed: int = 0,
+        at_ms: int = NOW,
     ) -> None:
         self.owner = owner
+        self.at_ms = at_ms
         self.random = FixedRandom(1_000 + seed)
         self.keys: dict[bytes, bytes] = {}
         key = self.random.bytes(32)
@@ -159,15 +165,28 @@ class House:
         )
         self.keys[content.epoch.commitment] = key
         self.genesis = make_record(
-            owner.device, log=NO_LOG, prevs=(), at_ms=NOW, kind=1, content=content
+            owner.device, log=NO_LOG, prevs=(), at_ms=at_ms, kind=1, content=content
         )
         self.id = room_of(self.genesis)
         self.log = [self.genesis]
+        self.opened: list[DeviceKeys] = []
+        """The keys of its invites, first opened first."""
+
+    @property
+    def raws(self) -> list[bytes]:
+        """Return the log as it travels."""
+        return [record.raw for record in self.log]
 
     @property
     def group(self) -> Group:
         """Return what the log says."""
         return fold_group(self.log)
+
+    def with_log(self, log: list[Record]) -> House:
+        """Return the room as it is with another log, or apart from this one if that is empty."""
+        other = copy.copy(self)
+        other.log = list(log or self.log)
+        return other
 
     def at(self, *heads: Record) -> Group:
         """Return what is said by some records and all that they stand on."""
@@ -192,18 +211,19 @@ class House:
         by: DeviceKeys | Human | None = None,
         *,
         on: Record | Sequence[Record] | None = None,
-        at_ms: int = NOW,
+        prevs: tuple[RecordHash, ...] | None = None,
+        at_ms: int | None = None,
         kind: int | None = None,
         log: bytes | None = None,
         is_kept: bool = True,
     ) -> Record:
-        """Record a change."""
+        """Record a change, on the heads or ``on`` records, or on ``prevs``, which may be none."""
         signer = by or self.owner
         record = make_record(
             signer.device if isinstance(signer, Human) else signer,
             log=self.id if log is None else log,
-            prevs=self._prevs(on),
-            at_ms=at_ms,
+            prevs=self._prevs(on) if prevs is None else prevs,
+            at_ms=self.at_ms if at_ms is None else at_ms,
             kind=kind_of(content) if kind is None else kind,  # type: ignore[arg-type]
             content=content,
         )
@@ -220,11 +240,18 @@ class House:
         group = self.at(*_many(on)) if on is not None else self.group
         key = self.random.bytes(32)
         previous = self.key_of(group)
-        made = epochs.next_epoch(group, key, previous, at_ms=NOW, random=self.random, **said)
+        made = epochs.next_epoch(group, key, previous, at_ms=self.at_ms, random=self.random, **said)
         self.keys[made.commitment] = key
         return made
 
-    def add(self, who: Human, role: Role = Role.MEMBER, by: Any = None, **said: Any) -> Record:
+    def add(
+        self,
+        who: Human,
+        role: Role = Role.MEMBER,
+        by: Any = None,
+        request: bytes = b"",
+        **said: Any,
+    ) -> Record:
         """Add a person, with the next key where the room has no earlier history."""
         on = said.get("on")
         group = self.at(*_many(on)) if on is not None else self.group
@@ -233,7 +260,7 @@ class House:
             epoch, box = self.epoch(on, plus=[(who.id, user_key)]), b""
         else:
             epoch, box = None, seal_box(user_key, self.key_of(group), self.random)
-        return self.record(Add(who.raws, role, box, b"", epoch), by, **said)
+        return self.record(Add(who.raws, role, box, request, epoch), by, **said)
 
     def remove(
         self, *people: Human, by: Any = None, pins: Iterable[Pin] = (), **said: Any
@@ -266,7 +293,7 @@ class House:
     def bring(
         self,
         who: Human,
-        by: DeviceKeys | None = None,
+        by: DeviceKeys | Human | None = None,
         *,
         has_epoch: bool = False,
         pins: Iterable[Pin] = (),
@@ -287,6 +314,7 @@ class House:
         uses: int = 0,
         expires_ms: int = 0,
         needs_approval: bool = False,
+        commitment: bytes = b"",
         **said: Any,
     ) -> DeviceKeys:
         """Open an invite and return its keys."""
@@ -296,10 +324,23 @@ class House:
         is_sealed = not needs_approval and group.history is History.SHARED
         box = seal_box(keys.box_public, self.key_of(group), self.random) if is_sealed else b""
         content = Invite(
-            keys.public, keys.box_public, role, uses, expires_ms, needs_approval, group.epoch, box
+            keys.public,
+            keys.box_public,
+            role,
+            uses,
+            expires_ms,
+            needs_approval,
+            group.epoch,
+            box,
+            commitment,
         )
         self.record(content, by, **said)
+        self.opened.append(keys)
         return keys
+
+    def revoke_invite(self, invite: DeviceKeys, by: Any = None, **said: Any) -> Record:
+        """Close an invite."""
+        return self.record(RevokeInvite(invite.public), by, **said)
 
     def join(
         self,
@@ -330,7 +371,11 @@ class House:
         consent = said.pop("consent", None)
         if consent is None and self.group.is_personal:
             consent = signer.sign(consent_text(self.owner.id, signer.box_public))
-        return self.record(Request(invite.public, proof, who.raws, consent or b""), signer, **said)
+        opened = self.group.invites.get(invite.public)
+        heard = b"" if opened is None else opened.invite.commitment
+        nonce = bytes(16) if heard else b""
+        content = Request(invite.public, proof, who.raws, consent or b"", heard, nonce)
+        return self.record(content, signer, **said)
 
     def opens(self, who: Human, number: int, *, invite: DeviceKeys | None = None) -> bool:
         """Tell whether somebody has a room key by their user secrets and an invite alone."""
