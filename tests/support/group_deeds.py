@@ -149,6 +149,8 @@ def _admit(life: GroupLife, device: SimPeer) -> str:
     requests = device.room.requests() if device in life.present() else []
     for request in requests:
         device.do(lambda request=request: device.room.add(request.id))  # type: ignore[misc]
+        # A stranger who came by a closed invite on a branch asks; who lets them in has said so.
+        life.villains.discard(request.member)
     return f"admits {len(requests)}"
 
 

@@ -71,7 +71,9 @@ def lacks(life: GroupLife) -> list[str]:
             continue
         shown = shown_by(device)
         for each in life.told:
-            parts = [part for text in (each.text, each.edits) if (part := sealed.get(text))]
+            # What was edited before it was sent never stood in an envelope.
+            parts = [sealed[text] for text in (*each.edits, each.text) if text in sealed]
+            parts = [*parts[:1], *parts[-1:]]
             is_due = all(_is_due(life, device, part) for part in parts)
             if each.text not in sealed:  # it was not sent yet, or the relay lost it
                 is_due = each.device == device.peer.device
