@@ -29,6 +29,8 @@ __all__ = [
     "Quote",
     "ReactionView",
     "ReadMoved",
+    "Receipt",
+    "Refusal",
     "Room",
     "RoomChanged",
     "Settings",
@@ -46,6 +48,7 @@ __all__ = [
 if TYPE_CHECKING:
     from .core import markup
     from .core.message import Message, Quote, ReactionView, Status
+    from .core.refusals import Refusal
     from .errors import SyncchatError
     from .events import (
         ConnectionChanged,
@@ -62,7 +65,7 @@ if TYPE_CHECKING:
     from .membership import Member
     from .peer import Peer
     from .peer import open_peer as open
-    from .room import Draft, OutboxItem, Presence, Room, Settings, Thread
+    from .room import Draft, OutboxItem, Presence, Receipt, Room, Settings, Thread
     from .storage.backup import restore
     from .storage.converting import change_key
     from .storage.locks import Keychain, KeyFile, Passphrase
@@ -89,6 +92,8 @@ else:
         "Quote": "core.message",
         "ReactionView": "core.message",
         "ReadMoved": "events",
+        "Receipt": "room",
+        "Refusal": "core.refusals",
         "Room": "room",
         "RoomChanged": "events",
         "Settings": "room",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .core.message import Message
 from .exchange.state import ConnectionState
@@ -16,8 +16,19 @@ NOTIFIED_SHOWN_MAX = 50
 """Messages in one notification; of more the last ones are there, and all are counted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Is what all events have: the cursor from which ``peer.events`` goes on behind this one.
+
+    What lasts only while it happens, connections, presence and typing, has that of the event
+    before it.
+    """
+
+    cursor: str = field(default="", compare=False)
+
+
 @dataclass(frozen=True, slots=True)
-class MessageAdded:
+class MessageAdded(Told):
     """A message is new here: just written, just received, or received late."""
 
     room_id: RoomId
@@ -25,7 +36,7 @@ class MessageAdded:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageChanged:
+class MessageChanged(Told):
     """A message was edited, deleted, reacted to, or got further on its way."""
 
     room_id: RoomId
@@ -33,7 +44,7 @@ class MessageChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMoved:
+class ReadMoved(Told):
     """A member has read a device's messages up to ``upto_ms`` (since 1970).
 
     Those outside of threads, or those in ``thread``. Of oneself it is told also where others do
@@ -48,7 +59,7 @@ class ReadMoved:
 
 
 @dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Told):
     """Something in a room wants attention: as its level says, and not while it is muted.
 
     Each message of others is in one notification when it comes, and in one more if it is edited
@@ -64,7 +75,7 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomChanged:
+class RoomChanged(Told):
     """A room was added or renamed, a member's profile changed, or an unsent message was taken back.
 
     What was never sent leaves no trace: whoever shows the room asks for its messages anew.
@@ -74,7 +85,7 @@ class RoomChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionChanged:
+class ConnectionChanged(Told):
     """The connection to a relay has another state."""
 
     relay: str
@@ -82,7 +93,7 @@ class ConnectionChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class ReminderDue:
+class ReminderDue(Told):
     """The time of a reminder has come; told again after a restart, until it is dismissed.
 
     ``id`` is for ``peer.dismiss``; ``room_id`` and ``message_id`` are None for a note alone.
@@ -96,7 +107,7 @@ class ReminderDue:
 
 
 @dataclass(frozen=True, slots=True)
-class PresenceChanged:
+class PresenceChanged(Told):
     """A member came, went, or says something else about themselves; see ``room.presence()``."""
 
     room_id: RoomId
@@ -104,7 +115,7 @@ class PresenceChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class TypingChanged:
+class TypingChanged(Told):
     """A member began or stopped to type, in the room or in a thread of it."""
 
     room_id: RoomId

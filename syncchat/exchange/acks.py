@@ -12,8 +12,11 @@ ended before. That counts nowhere any more; to show it as sent would be a lie.
 
 from __future__ import annotations
 
+from ..core.clock import ms_of
+from ..core.refusals import Refusal
 from ..ids import DeviceId, device_text
-from ..storage import chains, history, lease, members, rooms
+from ..ports import Clock
+from ..storage import arrivals, chains, history, lease, members, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.members import Owners
@@ -35,12 +38,28 @@ PAUSE_MS = 1_000
 """How long a room's pushes rest after the relay said that it is full, or lacks what lets this
 device write."""
 
+ASKED_MS = 7 * 24 * 3_600_000
+"""For how long after the last writing it is asked for each member whether they have it."""
+
+_WORDS = {
+    Refusal.COPIED: (
+        "another copy of this database has written in this room; use only one copy, "
+        "and start the other with a new database"
+    ),
+    Refusal.FORBIDDEN: "the relay does not let this device write here",
+    Refusal.LOST: LOST,
+    Refusal.MALFORMED: "the relay found the envelope invalid",
+}
+
 
 class Acks:
     """Stores what the relay says of pushed envelopes; every method raises as the exchange does."""
 
-    def __init__(self, db: Database, keys: DeviceKeys, holder: str, receiver: Receiver) -> None:
+    def __init__(
+        self, db: Database, keys: DeviceKeys, clock: Clock, holder: str, receiver: Receiver
+    ) -> None:
         self._db = db
+        self._clock = clock
         self._receiver = receiver
         self._keys = keys
         self._holder = holder
@@ -85,7 +104,7 @@ class Acks:
                 doubt = doubt or "the relay says that it lacks what it has"
             elif is_own:
                 refusal = self._not_stored(progress, header.seq, status, seq, now_ms=now_ms)
-                if refusal and not doubt:
+                if refusal is not None and not doubt:
                     doubt = self._refused(progress, device, header.seq, refusal, raw, now_ms=now_ms)
         with self._db.atomic(durable=False):
             lease.check(self._db, self._holder)
@@ -117,7 +136,7 @@ class Acks:
         progress.head = max(progress.head, progress.cursor)
         return True, doubt
 
-    def block(self, progress: Progress, reason: str) -> None:
+    def block(self, progress: Progress, refusal: Refusal) -> None:
         """Write no further on the own chain of one room; its outbox is kept, with the reason."""
         with self._db.atomic():
             lease.check(self._db, self._holder)
@@ -127,19 +146,29 @@ class Acks:
                 is_lost = end < own.acked
                 if is_lost:
                     chains.set_back_acked(self._db, own.id, end)
-                chains.freeze(self._db, own.id, LOST if is_lost else reason)
+                why = Refusal.LOST if is_lost else refusal
+                chains.freeze(self._db, own.id, _WORDS[why], refusal=why)
                 self._touch(own, min(end, own.acked), own.seq)
 
+    def wants_cursors(self, progress: Progress, own: ChainRow, upto: int) -> bool:
+        """Tell whether to ask who has what: of what was written lately, or nobody else has yet."""
+        is_late = ms_of(own.last_stamp) + ASKED_MS > self._clock.now_ms()
+        return own.delivered < upto or (
+            is_late and arrivals.is_somebody_behind(self._db, progress.row, own)
+        )
+
     def cursors_seen(self, progress: Progress, cursors: tuple[tuple[DeviceId, int], ...]) -> None:
-        """Store how far the furthest of other members' devices is; the state *delivered*."""
+        """Store how far other members' devices are; the furthest is the state *delivered*."""
         owners = Owners(self._db, progress.row)
         me = owners[self._keys.device]
-        furthest = max((seq for device, seq in cursors if owners[device] != me), default=0)
+        others = [(device, seq) for device, seq in cursors if owners[device] != me]
+        furthest = max((seq for _, seq in others), default=0)
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         if own is None or not furthest:
             return
         with self._db.atomic(durable=False):
             lease.check(self._db, self._holder)
+            arrivals.note(self._db, progress.row, own, others, now_ms=self._clock.now_ms())
             if chains.set_delivered(self._db, own.id, furthest):
                 self._touch(own, own.delivered, own.seq)
 
@@ -171,8 +200,8 @@ class Acks:
 
     def _not_stored(
         self, progress: Progress, chain_seq: int, status: ItemStatus, seq: int, *, now_ms: int
-    ) -> str:
-        """Act on one own envelope that was not stored; return the reason if it is for good."""
+    ) -> Refusal | None:
+        """Act on one own envelope that was not stored; return why, if it is for good."""
         match status:
             case ItemStatus.GAP:
                 progress.pushed = min(progress.pushed, seq)
@@ -180,18 +209,15 @@ class Acks:
                 progress.pushed = min(progress.pushed, chain_seq - 1)
                 progress.resume_at_ms = now_ms + PAUSE_MS
             case ItemStatus.CONFLICT:
-                return (
-                    "another copy of this database has written in this room; use only one copy, "
-                    "and start the other with a new database"
-                )
+                return Refusal.COPIED
             case ItemStatus.FORBIDDEN if self._is_unknown_there(progress.row):
                 progress.pushed = min(progress.pushed, chain_seq - 1)
                 progress.resume_at_ms = now_ms + PAUSE_MS
             case ItemStatus.FORBIDDEN:
-                return "the relay does not let this device write here"
+                return Refusal.FORBIDDEN
             case _:
-                return "the relay found the envelope invalid"
-        return ""
+                return Refusal.MALFORMED
+        return None
 
     def _is_unknown_there(self, room: int) -> bool:
         """Tell whether the relay is known to lack what of the room's log lets this device write.
@@ -210,7 +236,7 @@ class Acks:
         progress: Progress,
         device: DeviceId,
         chain_seq: int,
-        reason: str,
+        refusal: Refusal,
         raw: bytes,
         *,
         now_ms: int,
@@ -223,15 +249,15 @@ class Acks:
                 progress.row,
                 device,
                 chain_seq,
-                reason=reason,
+                reason=_WORDS[refusal],
                 raw=raw,
                 evidence=False,
                 log_seq=0,
                 now_ms=now_ms,
             )
         if is_new:
-            return reason
-        self.block(progress, reason)
+            return _WORDS[refusal]
+        self.block(progress, refusal)
         progress.pushed = min(progress.pushed, chain_seq - 1)
         progress.is_parked = True
         return ""

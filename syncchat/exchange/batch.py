@@ -28,7 +28,7 @@ from ..errors import (
     TrustError,
 )
 from ..ids import DeviceId, DeviceKey, Stamp, device_bytes, device_text
-from ..storage import chains, history, members, rooms
+from ..storage import chains, members, refolding, rooms
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
 from ..storage.rooms import RoomRow
@@ -439,11 +439,9 @@ class Batch:
 
 def refold_room(db: Database, room: RoomRow, *, me: DeviceId, now_ms: int) -> None:
     """Fold a room's view anew from its stored envelopes and outbox; inside a transaction."""
-    added = history.added_at(db, room.id)
-    clear(db, room.id)
-    batch = Batch(db, Volumes(db), room, now_ms, me)
-    batch.refold()
-    history.set_added(db, room.id, added)
+    with refolding.unmoved(db, room.id):
+        clear(db, room.id)
+        Batch(db, Volumes(db), room, now_ms, me).refold()
 
 
 def follow_group(db: Database, room: RoomRow, group: Group, *, me: DeviceId, now_ms: int) -> None:

@@ -106,7 +106,7 @@ class Exchange:
             db, self._session, self._volumes.groups, keys.device, random=random, holder=holder
         )
         self._sealer = Sealer(db, self._volumes, keys, random, holder)
-        self._acks = Acks(db, keys, holder, self._receiver)
+        self._acks = Acks(db, keys, clock, holder, self._receiver)
         self._signals = Signals(
             db, self._session, self._volumes.groups, keys, passing or Passing(), clock, random
         )
@@ -309,7 +309,7 @@ class Exchange:
         if progress.is_live:
             self._signals.enter(progress)
         self._dirty.add(event.room)
-        if own is not None and own.delivered < max(acked, progress.pushed):
+        if own and self._acks.wants_cursors(progress, own, max(acked, progress.pushed)):
             self._session.ask_cursors(event.room)
 
     def _access_changed(self, progress: Progress, *, is_open: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.reader import Change
+from ..core.refusals import Refusal
 from ..core.values import ABOUT_MESSAGES, ReadValue, Root, decode_value
 from ..ids import DeviceId, Stamp, message_id
 from ..storage import chains, history, outbox, rooms
@@ -54,10 +55,10 @@ class OwnChain:
         self._volumes.forget_documents(row.id)
         chains.set_acked(self._db, row.id, seq)
         rooms.follow_own_stamp(self._db, last_stamp)
-        pending = outbox.pending(self._db, self._room, limit=1)
-        if not pending or pending[0].at > last_stamp:
+        first = outbox.waiting(self._db, self._room, limit=1)
+        if not first or first[0].op.at > last_stamp:
             return
-        before = outbox.pending(self._db, self._room, limit=2**31)
+        before = [each.op for each in outbox.waiting(self._db, self._room, limit=2**31)]
         for op in before:
             if op.root is Root.MESSAGES and op.raw is not None:
                 self._view.withdraw(message_id(Stamp(op.key), self._me))
@@ -70,8 +71,9 @@ class OwnChain:
 
     def show_outbox(self) -> None:
         """Show what the outbox holds."""
-        for op in outbox.pending(self._db, self._room, limit=2**31):
-            if op.raw is None:
+        for each in outbox.waiting(self._db, self._room, limit=2**31):
+            op = each.op
+            if op.raw is None or each.refusal is Refusal.INVALID:
                 continue
             value = decode_value(op.root, op.raw)
             if op.root is Root.MESSAGES:

@@ -2,18 +2,21 @@
 
 Ops wait unsealed until then, so what was corrected or taken back meanwhile never leaves, and a
 thousand messages written offline become a few envelopes. One transaction writes the envelope,
-moves the chain on, and removes the ops: a crash leaves either all of it or nothing.
+moves the chain on, and removes the ops: a crash leaves either all of it or nothing. An op that
+cannot go is parked alone before that.
 """
 
 from __future__ import annotations
 
 from ..core.journal import Entry, room_left
+from ..core.refusals import Refusal
 from ..errors import SealBroken, UpdateRefused
 from ..ids import DEVICE_BYTES, DeviceKey
 from ..ports import Random
-from ..storage import chains, lease, outbox, rooms
+from ..storage import chains, history, lease, outbox, rooms
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
+from ..storage.outbox import Op
 from ..storage.rooms import RoomRow
 from ..storage.view import ViewBatch
 from ..trust import chain as links
@@ -29,6 +32,7 @@ from ..wire.envelope import (
     encode_header,
 )
 from ..wire.limits import VERSION
+from .foreseeing import foreseen
 from .reading import ChainReading
 from .volumes import Volumes
 
@@ -56,20 +60,36 @@ class Sealer:
         Raises ``LeaseLost`` or the ``StorageError`` family; then nothing was written.
         """
         try:
+            return self._seal(room, SEAL_OPS_MAX)
+        except UpdateRefused:
+            pass  # one of them is at fault: each goes alone until it is found
+        try:
+            return self._seal(room, 1)
+        except UpdateRefused as exc:
             with self._db.atomic():
                 lease.check(self._db, self._holder)
-                return self._seal(room)
+                (op,) = outbox.pending(self._db, room.id, limit=1)
+                self._park(room, op, Refusal.INVALID, f"others would not take it: {exc}")
+            return True
+
+    def _seal(self, room: RoomRow, ops_max: int) -> bool:
+        try:
+            with self._db.atomic():
+                lease.check(self._db, self._holder)
+                return self._write_ops(room, ops_max)
         except BaseException:
             self._volumes.forget()
             raise
 
-    def _seal(self, room: RoomRow) -> bool:
+    def _write_ops(self, room: RoomRow, ops_max: int) -> bool:
         if not self._may_write(room):
             return False
         own = chains.add_chain(self._db, room.id, self._keys.device, self._keys.public)
-        ops = outbox.pending(self._db, room.id, limit=SEAL_OPS_MAX)
+        ops = outbox.pending(self._db, room.id, limit=ops_max)
         if not ops or own.frozen is not None:
             return False
+        if any([self._is_refused(room, op) for op in ops]):
+            return True  # the next call seals what is left
         number = own.volume
         left = room_left(
             self._volumes.state(own.id, number).clock,
@@ -92,6 +112,18 @@ class Sealer:
         outbox.drop_sealed(self._db, room.id, entries)
         view.flush()
         return True
+
+    def _is_refused(self, room: RoomRow, op: Op) -> bool:
+        """Park an op that no other peer would take or that has become pointless; tell whether."""
+        found = foreseen(self._db, room.id, op)
+        if found is not None:
+            self._park(room, op, *found)
+        return found is not None
+
+    def _park(self, room: RoomRow, op: Op, refusal: Refusal, why: str) -> None:
+        outbox.park(self._db, room.id, op, refusal, why)
+        target = outbox.target_of(op.root, op.key, self._keys.device)
+        history.touch(self._db, room.id, [target], change=rooms.next_change(self._db))
 
     def _is_new_key(self, room: RoomRow, own: ChainRow) -> bool:
         """Tell whether a volume must end because newcomers get no key from before this one."""
@@ -145,10 +177,7 @@ class Sealer:
         """Write one update of one volume as the next envelope of the own chain."""
         update = self._volumes.document(room, own, volume).write(part)
         seq = own.seq + 1
-        try:
-            reading.take(update, volume, seq)
-        except UpdateRefused as exc:
-            raise AssertionError(f"own update refused by the own reader: {exc}") from exc
+        reading.take(update, volume, seq)
         header = Header(
             VERSION,
             EnvelopeKind.UPDATE,

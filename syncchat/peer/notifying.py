@@ -16,6 +16,7 @@ from ..ids import room_text
 from ..personal import SETTINGS_FIELD
 from ..room import Room, Settings, settings_of
 from ..storage import rooms
+from ..storage.changes import Cursor, end_of
 from ..storage.notices import News, news_since
 from .base import PeerPart
 
@@ -28,15 +29,36 @@ class PeerNotifying(PeerPart):
 
     def _notifications(self, after: int) -> tuple[list[Notification], int]:
         """Return what wants attention since a change number, and the number to ask from next."""
-        with self._db.reading():
-            upto = rooms.last_change(self._db)
-            news = news_since(self._db, after) if upto > after else []
-            found: list[Notification] = []
-            for row, of_room in groupby(news, key=lambda each: each.room):
-                found += self._of_room(row, list(of_room))
-            return found, upto
+        found, upto = self._notices(Cursor(end_of(after), after))
+        return [notification for notification, _ in found], upto
 
-    def _of_room(self, row: int, news: list[News]) -> Iterator[Notification]:
+    def _notices(self, cursor: Cursor) -> tuple[list[tuple[Notification, Cursor]], int]:
+        """Return what wants attention since a cursor, each with the cursor behind it, and up to
+        which change that is all.
+
+        First what is left of the changes that the cursor stands in the middle of.
+        """
+        with self._db.reading():
+            found: list[tuple[Notification, Cursor]] = []
+            last = rooms.last_change(self._db)
+            while cursor.notified < last:
+                upto = cursor.upto or last
+                news = news_since(
+                    self._db,
+                    cursor.notified,
+                    upto=upto,
+                    room=cursor.room,
+                    message=cursor.message,
+                )
+                for row, of_room in groupby(news, key=lambda each: each.room):
+                    for told, message in self._of_room(row, list(of_room)):
+                        found.append((told, cursor._replace(upto=upto, room=row, message=message)))
+                cursor = Cursor(cursor.place, upto)
+            if found:  # behind the last one is behind everything
+                found[-1] = (found[-1][0], cursor)
+            return found, cursor.notified
+
+    def _of_room(self, row: int, news: list[News]) -> Iterator[tuple[Notification, str]]:
         room = rooms.load_room(self._db, row)
         if room.is_personal:
             return
@@ -46,9 +68,9 @@ class PeerNotifying(PeerPart):
         # Display order is that of writing: what is old comes first.
         old = sum(each.message < self._away_since() for each in eligible)
         if old:
-            yield _of(handle, eligible[:old])
+            yield _of(handle, eligible[:old]), eligible[old - 1].message
         for each in eligible[old:]:
-            yield _of(handle, [each])
+            yield _of(handle, [each]), each.message
 
     def _away_since(self) -> str:
         from ..core.clock import stamp

@@ -1,5 +1,6 @@
 """Rooms: what a person can do in one room, one file for each kind of thing."""
 
+from .delivery import Receipt
 from .drafts import Draft
 from .outgoing import OutboxItem
 from .presence import Presence
@@ -12,6 +13,7 @@ __all__ = [
     "Draft",
     "OutboxItem",
     "Presence",
+    "Receipt",
     "Room",
     "Settings",
     "Thread",

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..core.message import Message
+from ..core.refusals import Refusal
 from ..core.values import (
     Root,
     Value,
+    decode_value,
     encode_value,
 )
 from ..errors import NotAllowedError, NotFoundError, ValidationError
@@ -18,9 +20,10 @@ from ..ids import (
     MessageId,
     Stamp,
     is_message_id,
+    message_id,
 )
-from ..storage import history, outbox, rooms, view
-from ..storage.outbox import Op
+from ..storage import chains, history, outbox, rooms, view
+from ..storage.outbox import Op, Waiting
 
 if TYPE_CHECKING:
     from ..peer import Peer
@@ -78,6 +81,38 @@ class RoomPart:
 
     def _queue(self, op: Op) -> None:
         outbox.put(self._peer._db, self._row, op, device=self._peer.device)
+
+    def _unpark(self, parked: Waiting) -> MessageId | None:
+        """Let a parked op go, behind what was sealed meanwhile; inside a transaction.
+
+        Returns the message that it is, which may have another id now.
+        """
+        db, me, op = self._peer._db, self._peer.device, parked.op
+        own = chains.find_chain(db, self._row, me)
+        outbox.unpark(db, self._row, parked.id)
+        old = outbox.target_of(op.root, op.key, me)
+        if own is None or own.last_stamp < op.at or op.raw is None:
+            history.touch(db, self._row, [old], change=rooms.next_change(db))
+            return MessageId(old) if op.root is Root.MESSAGES else None
+        stamp = rooms.next_stamp(db, self._peer.now_ms())
+        batch = view.ViewBatch(db, self._row, me=me)
+        if op.root is Root.MESSAGES:
+            batch.withdraw(MessageId(old))
+            batch.flush()
+        outbox.give_stamp(db, self._row, parked.id, stamp, device=me)
+        moved = outbox.find_waiting(db, self._row, parked.id)
+        assert moved is not None and moved.op.raw is not None
+        new = message_id(stamp, me) if op.root is Root.MESSAGES else None
+        if parked.refusal is not Refusal.INVALID:
+            value = decode_value(op.root, moved.op.raw)
+            if new is None:
+                batch.note(op.root, op.key, value)
+            else:
+                batch.write(new, moved.op.raw, value)
+                for each in outbox.about(db, self._row, new):
+                    batch.note(each.root, each.key, None)
+        batch.flush()
+        return new
 
     def _own(self, message: str, what: str) -> Message:
         found = self.message(message)

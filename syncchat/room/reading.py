@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..core.message import Message
-from ..storage import rooms, tallies
+from ..errors import ValidationError
+from ..storage import history, rooms, tallies
 from .base import RoomPart, checked_limit
 
 
@@ -35,6 +36,27 @@ class RoomReading(RoomPart):
             return self._reading().page(
                 before=ids[0], after=ids[1], thread=root, threads=threads, limit=limit
             )
+
+    def window(self, message: str, *, before: int = 25, after: int = 25) -> list[Message]:
+        """Return a message with those just before and after it in its timeline, in display order.
+
+        Fewer where the room begins or ends; the ids of the first and the last page on with
+        ``messages``. Raises ``NotFoundError``, and ``ValidationError`` where more than 1,000
+        messages are asked for.
+        """
+        if before < 0 or after < 0 or before + after + 1 > history.PAGE_MAX:
+            raise ValidationError(
+                f"before and after must be 0 or more, and with the message {history.PAGE_MAX}"
+            )
+        with self._peer._db.reading():
+            middle = self.message(message)
+            reading, thread = self._reading(), middle.thread
+            first = last = []
+            if before:
+                first = reading.page(before=middle.id, after=None, limit=before, thread=thread)
+            if after:
+                last = reading.page(before=None, after=middle.id, limit=after, thread=thread)
+            return [*first, middle, *last]
 
     def count(self) -> int:
         """Return how many messages the room shows, replies in threads included."""

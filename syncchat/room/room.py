@@ -6,6 +6,7 @@ from ..ids import (
     RoomId,
     room_text,
 )
+from .delivery import RoomDelivery
 from .drafts import RoomDrafts
 from .outgoing import RoomOutbox
 from .places import RoomPlaces
@@ -24,6 +25,7 @@ class Room(
     RoomWriting,
     RoomReading,
     RoomUnread,
+    RoomDelivery,
     RoomOutbox,
     RoomPresence,
     RoomRoster,

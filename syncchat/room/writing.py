@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..core.message import Message
+from ..core.message import Message, Status
 from ..core.values import (
     KIND_CHARS_MAX,
     TITLE_CHARS_MAX,
@@ -29,13 +30,15 @@ from ..ids import (
     message_id,
     stamp_of,
 )
-from ..storage import chains, outbox
+from ..storage import chains, outbox, sending
 from ..storage.outbox import Op
 from .base import checked_text, json_object
 from .threads import RoomThreads
 
 MENTIONS_MAX = 100
 """Whom one message calls; more are not called but alarmed."""
+
+ONCE_CHARS_MAX = 200
 
 
 class RoomWriting(RoomThreads):
@@ -58,12 +61,16 @@ class RoomWriting(RoomThreads):
         metadata: Mapping[str, Any] | None = None,
         attachments: Sequence[Mapping[str, Any]] = (),
         mentions: Sequence[str] = (),
+        once: str | None = None,
     ) -> Message:
         """Write a message; it is durable when this returns, and goes out when it can.
 
         ``reply_to`` and ``thread`` are message ids; those messages need not be here yet. An answer
         to a reply in a thread is in that thread, too: threads are one level deep. ``mentions`` are
-        ids of members, ``metadata`` and ``attachments`` JSON objects. Raises ``ValidationError``.
+        ids of members, ``metadata`` and ``attachments`` JSON objects. With ``once``, a key of
+        the program's own choice, trying again is safe: where a message was sent from this database
+        with the same key (of the last 10,000 in the room), that one is returned, and nothing is
+        written. Raises ``ValidationError``.
         """
         checked_text(text, "text")
         checked_text(kind, "kind")
@@ -74,6 +81,8 @@ class RoomWriting(RoomThreads):
         for reference in (reply_to, thread):
             if reference is not None and not is_message_id(checked_text(reference, "an id")):
                 raise ValidationError(f"{reference!r} is not a message id")
+        if once is not None and not 0 < len(checked_text(once, "once")) <= ONCE_CHARS_MAX:
+            raise ValidationError(f"once must have 1 to {ONCE_CHARS_MAX} characters")
         value = MessageValue(
             text=text,
             kind=kind,
@@ -86,7 +95,11 @@ class RoomWriting(RoomThreads):
         raw = encode_value(value)
         shown = decode_value(Root.MESSAGES, raw)  # as others read it: JSON has no sets, no NaN
         with self._writing() as (stamp, batch):
+            if once is not None and (before := self._sent_before(once)) is not None:
+                return before
             written = message_id(stamp, self._peer.device)
+            if once is not None:
+                sending.note_sent(self._peer._db, self._row, once, written)
             self._queue(Op(Root.MESSAGES, stamp, stamp, raw))
             batch.write(written, raw, shown)
             batch.flush()
@@ -99,7 +112,8 @@ class RoomWriting(RoomThreads):
         """Change the text of an own message, and whom it mentions; None leaves them as they are.
 
         Of members only those are notified that were not mentioned before. One that was not sent
-        yet changes as if it had been written so. Raises ``NotFoundError``, ``NotAllowedError``,
+        yet changes as if it had been written so, and one that was parked goes then, with a new id
+        where others were sent after it. Raises ``NotFoundError``, ``NotAllowedError``,
         ``ValidationError``.
         """
         if not checked_text(text, "text").strip():
@@ -109,7 +123,10 @@ class RoomWriting(RoomThreads):
             now = own.mentions
             if mentions is not None:
                 now = self._checked_mentions(mentions, before=own.mentions)
-            pending = self._pending(own.id)
+            pending = self._queued(own.id)
+            if own.status is Status.REFUSED and pending is not None:
+                own = replace(own, id=self._unparked(own.id))
+                pending = self._queued(own.id)
             if pending is not None:
                 value = MessageValue(
                     text=text,
@@ -136,7 +153,7 @@ class RoomWriting(RoomThreads):
         """
         with self._writing() as (stamp, batch):
             own = self._own(message, "delete")
-            if self._pending(own.id) is not None:
+            if self._queued(own.id) is not None:
                 outbox.drop_about(self._peer._db, self._row, own.id)
                 batch.withdraw(own.id)
                 return
@@ -162,7 +179,7 @@ class RoomWriting(RoomThreads):
 
     # Inside
 
-    def _pending(self, message: MessageId) -> Op | None:
+    def _queued(self, message: MessageId) -> Op | None:
         """Return the op of a message that this device has not sent yet.
 
         A message of another own device may have the stamp of one that waits here.
@@ -170,6 +187,17 @@ class RoomWriting(RoomThreads):
         if author_device(message) != self._peer.device:
             return None
         return outbox.find(self._peer._db, self._row, Root.MESSAGES, stamp_of(message))
+
+    def _sent_before(self, once: str) -> Message | None:
+        before = sending.find_sent(self._peer._db, self._row, once)
+        return None if before is None else self._reading().one(before)
+
+    def _unparked(self, message: MessageId) -> MessageId:
+        """Let an own message go that may be parked; return its id from then on."""
+        for each in outbox.parked(self._peer._db, self._row):
+            if each.op.root is Root.MESSAGES and each.op.key == stamp_of(message):
+                return self._unpark(each) or message
+        return message
 
     def _thread_for(self, reply_to: str | None, thread: str | None) -> str | None:
         """Return the thread of a message to be: where it is put, or where what it answers is."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core import clock
 from ..core.reader import VolumeState
+from ..core.refusals import Refusal
 from ..core.values import Root
 from ..ids import STAMP_CHARS, DeviceId, DeviceKey, MemberId, Stamp
 from ..trust.chain import GENESIS, ChainHead
@@ -118,9 +119,26 @@ def advance(db: Database, chain: int, head: ChainHead, *, last_stamp: Stamp, vol
     )
 
 
-def freeze(db: Database, chain: int, reason: str | None) -> None:
+def freeze(db: Database, chain: int, reason: str | None, *, refusal: Refusal | None = None) -> None:
     """Read or write a chain no further, for this reason; None goes on with it."""
-    db.execute("update chain set frozen = ? where id = ?", (reason, chain))
+    db.execute("update chain set frozen = ?, refusal = ? where id = ?", (reason, refusal, chain))
+
+
+def refusal_of(db: Database, chain: int) -> Refusal | None:
+    """Return the kind of reason why the own chain is parked, None where it is not."""
+    row = db.row("select refusal from chain where id = ? and frozen is not null", (chain,))
+    return None if row is None else Refusal(row[0] or Refusal.FORBIDDEN)
+
+
+def own_seq_at(db: Database, own: ChainRow, *, relay_cursor: int, after: int) -> int:
+    """Return the last seq of the own chain, after one, that stands in the relay's log up to there;
+    that one where there is none."""
+    row = db.row(
+        "select seq from envelope where chain = ? and seq > ? and relay_seq <= ? "
+        "order by seq desc limit 1",
+        (own.id, after, relay_cursor),
+    )
+    return after if row is None else int(row[0])
 
 
 def wait(db: Database, chain: int, reason: str | None) -> None:

@@ -26,7 +26,7 @@ from .locks import Key, Lock
 APPLICATION_ID = 0x53594E43
 """``SYNC`` in ASCII: tells a syncchat database from any other SQLite file."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Grows with every migration of ``schema``; kept in SQLite's ``user_version``."""
 
 BUSY_SECONDS_MAX = 10.0

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..core.clock import is_ahead, ms_of
-from ..core.markers import marker_key, parse_marker
+from ..core.markers import marker_key
 from ..core.message import QUOTE_CHARS_MAX, Message, Quote, ReactionView, Status
 from ..core.values import NAME_CHARS_MAX, MessageValue, Root, decode_value, is_label
 from ..ids import (
@@ -21,11 +21,12 @@ from ..ids import (
     author_device,
     stamp_of,
 )
+from . import outbox
 from .aside import shown_condition
 from .database import Database
 from .members import Owners
 from .tallies import reply_counts
-from .view import home_of, mentions_of, reactions_of
+from .view import mentions_of, reactions_of
 
 PAGE_MAX = 1_000
 """Messages in one page; a program that wants more asks again with the last id."""
@@ -34,29 +35,10 @@ _COLUMNS = (
     "id, message, seq, value, edited, edited_at, deleted, reactions, thread, mentions, unread"
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Is one message that changed, and whether it is new since ``after``."""
-
-    room: int
-    message: MessageId
-    new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ReadMoved:
-    """Says that a member has read a device's messages in a timeline up to a stamp.
-
-    ``elsewhere`` is the text of the room's id where the personal room says so of another.
-    """
-
-    room: int
-    member: MemberId
-    writer: DeviceId
-    thread: MessageId | None
-    elsewhere: str
-    upto: Stamp
+_UNACKED = (
+    "chain = ? and seq > ? and deleted = 0 and volume in "
+    "(select distinct volume from envelope where chain = ? and seq > ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +167,9 @@ class Reading:
         mine = sender == self._owners[self._me]
         status = Status.DELIVERED
         if mine:
-            status = Status.READ if read_by else around.states.of(seq, deleted=bool(deleted))
+            status = (
+                Status.READ if read_by else around.states.of(message, seq, deleted=bool(deleted))
+            )
             if writer != self._me and not read_by:  # of another own device: it came from the relay
                 status = Status.SENT
         return Message(
@@ -261,12 +245,15 @@ class _OwnStates:
     """Tells how far own messages got, from the own chain's marks."""
 
     def __init__(self, db: Database, room: int, me: DeviceId) -> None:
+        self._parked = outbox.parked_messages(db, room)
         row = db.row(
             "select acked, delivered, frozen from chain where room = ? and device = ?", (room, me)
         )
         self._acked, self._delivered, self._frozen = (0, 0, None) if row is None else row
 
-    def of(self, seq: int | None, *, deleted: bool) -> Status:
+    def of(self, message: str, seq: int | None, *, deleted: bool) -> Status:
+        if message in self._parked:
+            return Status.REFUSED
         if deleted:
             return Status.DELIVERED  # where a tombstone's message stood, nobody can tell any more
         if seq is not None and seq <= self._delivered:
@@ -288,82 +275,35 @@ def names_of(db: Database, room: int) -> dict[MemberId, str]:
     }
 
 
-def changed_messages(db: Database, after: int, upto: int) -> list[Changed]:
-    """Return messages changed after one change number, up to another, oldest change first.
-
-    All at once: a message that changes again while a slow reader is at it moves to a later
-    number, and must be told as new all the same.
-    """
-    return [
-        Changed(room, message, added > after)
-        for room, message, added in db.rows(
-            "select room, message, added from message where change > ? and change <= ? "
-            "order by change, message",
-            (after, upto),
-        )
-    ]
-
-
-def unacked(db: Database, chain: int, acked: int) -> list[MessageId]:
+def unacked(
+    db: Database, chain: int, acked: int, *, after: str = "", limit: int = PAGE_MAX
+) -> list[MessageId]:
     """Return own messages that are sealed, not deleted, and not acknowledged by the relay yet."""
     return [
         MessageId(message)
         for (message,) in db.rows(
-            "select message from message where chain = ? and seq > ? and deleted = 0 and volume in "
-            "(select distinct volume from envelope where chain = ? and seq > ?) "
+            f"select message from message where {_UNACKED} and message > ? "
             "order by message limit ?",
-            (chain, acked, chain, acked, PAGE_MAX),
+            (chain, acked, chain, acked, after, limit),
         )
     ]
 
 
-def added_at(db: Database, room: int) -> list[tuple[MessageId, int, int | None]]:
-    """Return each message of a room, the change that added it, and the first that mentioned me."""
-    return [
-        (MessageId(message), added, mention)
-        for message, added, mention in db.rows(
-            "select message, added, mention_at from message where room = ?", (room,)
-        )
-    ]
-
-
-def set_added(db: Database, room: int, added: Iterable[tuple[MessageId, int, int | None]]) -> None:
-    """Say which change added messages, so that a view folded anew does not tell them as new."""
-    db.executemany(
-        "update message set added = ?, mention_at = coalesce(?, mention_at) "
-        "where room = ? and message = ?",
-        [(change, mention, room, message) for message, change, mention in added],
+def is_unacked(db: Database, chain: int, acked: int, message: str) -> bool:
+    """Tell whether a message is one of these."""
+    row = db.row(
+        f"select 1 from message where message = ? and {_UNACKED}",
+        (message, chain, acked, chain, acked),
     )
+    return row is not None
 
 
-def moved_reads(db: Database, after: int, upto: int) -> list[ReadMoved]:
-    """Return the read markers that moved in the same span.
-
-    Only the personal room may say what was read in another.
-    """
-    found, home = [], home_of(db)
-    for room, member, place, stamp in db.rows(
-        "select room, member, place, upto from read_to where change > ? and change <= ? "
-        "order by change, room, member, place",
-        (after, upto),
-    ):
-        marker = parse_marker(place)
-        if marker is not None and (not marker.room or room == home):
-            where = marker.writer, marker.thread, marker.room
-            found.append(ReadMoved(room, member, *where, stamp))
-    return found
-
-
-def changed_rooms(db: Database, after: int, upto: int) -> list[int]:
-    """Return rooms that were added or whose fields or members' profiles changed."""
-    return [
-        room
-        for (room,) in db.rows(
-            "select id from room where change > ? and change <= ? union "
-            "select room from field where change > ? and change <= ?",
-            (after, upto, after, upto),
-        )
-    ]
+def unacked_count(db: Database, chain: int, acked: int) -> int:
+    """Return how many these are."""
+    (found,) = db.execute(
+        f"select count(*) from message where {_UNACKED}", (chain, acked, chain, acked)
+    ).fetchone()
+    return int(found)
 
 
 def touch_own(db: Database, chain: int, *, after_seq: int, upto_seq: int, change: int) -> None:
@@ -372,4 +312,24 @@ def touch_own(db: Database, chain: int, *, after_seq: int, upto_seq: int, change
         "update message set change = ? where chain = ? and seq > ? and seq <= ? and volume in "
         "(select distinct volume from envelope where chain = ? and seq > ? and seq <= ?)",
         (change, chain, after_seq, upto_seq, chain, after_seq, upto_seq),
+    )
+
+
+def is_deleted(db: Database, room: int, message: str) -> bool:
+    """Tell whether a message is here and was deleted."""
+    row = db.row("select deleted from message where room = ? and message = ?", (room, message))
+    return row is not None and bool(row[0])
+
+
+def own_seq(db: Database, room: int, message: str) -> int | None:
+    """Return the seq of the own envelope that carries a message, None while it is not sealed."""
+    row = db.row("select seq from message where room = ? and message = ?", (room, message))
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def touch(db: Database, room: int, messages: Iterable[str], *, change: int) -> None:
+    """Mark messages as changed."""
+    db.executemany(
+        "update message set change = ? where room = ? and message = ?",
+        [(change, room, message) for message in messages],
     )

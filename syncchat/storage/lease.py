@@ -14,6 +14,7 @@ import sys
 import msgspec
 
 from ..errors import LeaseLost
+from . import rooms
 from .database import Database
 
 LEASE_MS = 10_000
@@ -45,6 +46,8 @@ def take(db: Database, holder: str, *, now_ms: int, process: str | None = None) 
             "renewed_ms = excluded.renewed_ms, states = excluded.states",
             (holder, process or process_name(), now_ms),
         )
+        if row is None or row[0] != holder:
+            rooms.skip_changes(db, now_ms)
     return True
 
 

@@ -18,17 +18,22 @@ class News:
     new: bool
 
 
-def news_since(db: Database, after: int) -> list[News]:
+def news_since(
+    db: Database, after: int, *, upto: int = 2**62, room: int = 0, message: str = ""
+) -> list[News]:
     """Return what is news since a change number, in display order, room by room.
+
+    Of what came up to the change ``upto``, and of that what is behind a message of a room.
 
     A message is news once when it comes, unless it has been read elsewhere by then, and once when
     it first mentions the person, if that is later.
     """
     rows = db.rows(
         "select room, message, mention, added > ? from message where change > ? and deleted = 0 "
-        "and ((unread = 1 and added > ?) or (mention = 1 and mention_at > ? "
-        "and mention_at > added and added <= ?)) order by room, message",
-        (after, after, after, after, after),
+        "and ((unread = 1 and added > ? and added <= ?) or (mention = 1 and mention_at > ? "
+        "and mention_at <= ? and mention_at > added and added <= ?)) "
+        "and (room, message) > (?, ?) order by room, message",
+        (after, after, after, upto, after, upto, after, room, message),
     )
     found = [News(room, MessageId(m), bool(mention), bool(new)) for room, m, mention, new in rows]
     return found

@@ -1,7 +1,8 @@
 """The outbox: entries written here that are not yet sealed into an envelope.
 
 An op is one journal entry to be. There is at most one for each key, so what was edited, reacted
-to or deleted before it was sealed leaves here in its final form only.
+to or deleted before it was sealed leaves here in its final form only. An op that cannot be sealed
+is parked with its reason and stays; those behind it go.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core import clock
+from ..core.refusals import Refusal
 from ..core.values import ABOUT_MESSAGES, Root
 from ..ids import MESSAGE_CHARS, DeviceId, Stamp, message_id
 from .database import Database
@@ -28,6 +30,16 @@ class Op:
     raw: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Is an op in the outbox, with its row, and why it is parked, None while it is not."""
+
+    id: int
+    op: Op
+    refusal: Refusal | None
+    why: str
+
+
 def target_of(root: Root, key: str, device: DeviceId) -> str:
     """Return what an entry is about: a message id, or the field or device that is its key."""
     if root is Root.MESSAGES:
@@ -39,7 +51,8 @@ def put(db: Database, room: int, op: Op, *, device: DeviceId) -> None:
     """Queue an op, in place of an earlier one for the same key."""
     db.execute(
         "insert into op (room, root, key, target, at, raw) values (?, ?, ?, ?, ?, ?) "
-        "on conflict (room, root, key) do update set at = excluded.at, raw = excluded.raw",
+        "on conflict (room, root, key) do update set at = excluded.at, raw = excluded.raw, "
+        "refusal = null, why = ''",
         (room, op.root, op.key, target_of(op.root, op.key, device), op.at, op.raw),
     )
 
@@ -72,25 +85,120 @@ def find(db: Database, room: int, root: Root, key: str) -> Op | None:
 
 
 def pending(db: Database, room: int, *, limit: int) -> list[Op]:
-    """Return the first ops of a room in the order of their stamps."""
+    """Return the first ops of a room that can go, in the order of their stamps.
+
+    What is about a parked message waits with it.
+    """
     return [
         Op(Root(root), key, at, raw)
         for root, key, at, raw in db.rows(
-            "select root, key, at, raw from op where room = ? order by at, id limit ?",
-            (room, limit),
+            "select root, key, at, raw from op where room = ? and refusal is null "
+            "and target not in (select target from op where room = ? and refusal is not null "
+            "and root = 1) order by at, id limit ?",
+            (room, room, limit),
         )
     ]
 
 
+def waiting(db: Database, room: int, *, after: int = 0, limit: int) -> list[Waiting]:
+    """Return ops of a room, parked ones too, in that order: the first, or those after a row."""
+    where, values = "", (room,)
+    if after:
+        row = db.row("select at, id from op where room = ? and id = ?", (room, after))
+        where, values = "and (at, id) > (?, ?) ", (room, *(row or ("~", 0)))
+    return [
+        Waiting(id_, Op(Root(root), key, at, raw), refusal and Refusal(refusal), why)
+        for id_, root, key, at, raw, refusal, why in db.rows(
+            "select id, root, key, at, raw, refusal, why from op where room = ? "
+            f"{where}order by at, id limit ?",
+            (*values, limit),
+        )
+    ]
+
+
+def find_waiting(db: Database, room: int, id_: int) -> Waiting | None:
+    """Return the op of a row, or None."""
+    row = db.row(
+        "select id, root, key, at, raw, refusal, why from op where room = ? and id = ?", (room, id_)
+    )
+    if row is None:
+        return None
+    op = Op(Root(row[1]), row[2], row[3], row[4])
+    return Waiting(row[0], op, row[5] and Refusal(row[5]), row[6])
+
+
+def park(db: Database, room: int, op: Op, refusal: Refusal, why: str) -> None:
+    """Leave an op where it is, for this reason, until somebody retries, changes or discards it."""
+    db.execute(
+        "update op set refusal = ?, why = ? where room = ? and root = ? and key = ?",
+        (refusal, why, room, op.root, op.key),
+    )
+
+
+def parked(db: Database, room: int) -> list[Waiting]:
+    """Return the ops of a room that are parked, in the order of their stamps."""
+    return [each for each in waiting(db, room, limit=2**31) if each.refusal is not None]
+
+
+def unpark(db: Database, room: int, id_: int) -> None:
+    """Let a parked op go, as it is."""
+    db.execute("update op set refusal = null, why = '' where room = ? and id = ?", (room, id_))
+
+
+def about(db: Database, room: int, target: str) -> list[Op]:
+    """Return the ops about a message that are not the message itself."""
+    return [
+        Op(Root(root), key, at, raw)
+        for root, key, at, raw in db.rows(
+            "select root, key, at, raw from op where room = ? and target = ? and root <> 1",
+            (room, target),
+        )
+    ]
+
+
+def give_stamp(db: Database, room: int, id_: int, stamp: Stamp, *, device: DeviceId) -> None:
+    """Give one op another stamp, and where it is a message another id, everywhere in the outbox."""
+    row = db.row("select root, key, at, raw is null from op where id = ?", (id_,))
+    assert row is not None
+    root, key, at, is_erasure = row
+    db.execute("update op set at = ? where id = ?", (stamp, id_))
+    if is_erasure:
+        return  # its key is that of an entry which stands in the journal
+    if root == Root.MESSAGES:
+        old, new = message_id(key, device), message_id(stamp, device)
+        db.execute("update op set key = ?, target = ? where id = ?", (stamp, new, id_))
+        db.execute(
+            "update sent_once set message = ? where room = ? and message = ?", (new, room, old)
+        )
+        db.execute(
+            "update op set target = ?, key = replace(key, ?, ?), raw = replace(raw, ?, ?) "
+            "where room = ? and (target = ? or instr(raw, ?))",
+            (new, old, new, old, new, room, old, old),
+        )
+    else:
+        db.execute("update op set raw = replace(raw, ?, ?) where id = ?", (at, stamp, id_))
+
+
+def parked_messages(db: Database, room: int) -> set[str]:
+    """Return the messages that are parked."""
+    return {
+        target
+        for (target,) in db.rows(
+            "select target from op where room = ? and refusal is not null and root = ?",
+            (room, Root.MESSAGES),
+        )
+    }
+
+
 def count(db: Database, room: int) -> int:
-    """Return how many ops a room has pending."""
+    """Return how many ops a room has, those that are parked included."""
     (found,) = db.execute("select count(*) from op where room = ?", (room,)).fetchone()
     return int(found)
 
 
 def rooms_with_ops(db: Database) -> set[int]:
     """Return the rooms that have something to seal."""
-    return {room for (room,) in db.rows("select distinct room from op")}
+    return {room for (room,) in db.rows("select distinct room from op where refusal is null")}
 
 
 def restamp(db: Database, room: int, *, device: DeviceId, after: Stamp, now_ms: int) -> None:
@@ -101,22 +209,8 @@ def restamp(db: Database, room: int, *, device: DeviceId, after: Stamp, now_ms: 
     are later than any that this database has given, so none meets that of another op.
     """
     (last,) = db.execute("select max(last_stamp, ?) from local", (after,)).fetchone()
-    ops = db.rows(
-        "select id, root, key, at, raw is null from op where room = ? order by at, id", (room,)
-    )
-    for op, root, key, at, is_erasure in ops:
+    ops = db.rows("select id from op where room = ? order by at, id", (room,))
+    for (op,) in ops:
         last = clock.tick(last, now_ms)
-        db.execute("update op set at = ? where id = ?", (last, op))
-        if is_erasure:
-            continue  # its key is that of an entry which stands in the journal
-        if root == Root.MESSAGES:
-            old, new = message_id(key, device), message_id(last, device)
-            db.execute("update op set key = ?, target = ? where id = ?", (last, new, op))
-            db.execute(
-                "update op set target = ?, key = replace(key, ?, ?), raw = replace(raw, ?, ?) "
-                "where room = ? and (target = ? or instr(raw, ?))",
-                (new, old, new, old, new, room, old, old),
-            )
-        else:
-            db.execute("update op set raw = replace(raw, ?, ?) where id = ?", (at, last, op))
+        give_stamp(db, room, op, last, device=device)
     db.execute("update local set last_stamp = max(last_stamp, ?)", (last,))

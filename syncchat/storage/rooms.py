@@ -101,7 +101,9 @@ def next_stamp(db: Database, now_ms: int) -> Stamp:
     """Return a reading after every one given before, by any process; inside a transaction."""
     (last,) = db.execute("select last_stamp from local").fetchone()
     stamp = clock.tick(last, now_ms)
-    db.execute("update local set last_stamp = ?", (stamp,))
+    db.execute(
+        "update local set last_stamp = ?, change = max(change, ?)", (stamp, _first_change(now_ms))
+    )
     return stamp
 
 
@@ -124,10 +126,25 @@ def next_change(db: Database) -> int:
     return int(change)
 
 
+def skip_changes(db: Database, now_ms: int) -> None:
+    """Number what follows anew, above all that may have been given before; in a transaction.
+
+    A power loss takes back what was received last, and with it the numbers: a reader may already
+    have been told what had them.
+    """
+    db.execute("update local set change = max(change, ?)", (_first_change(now_ms),))
+
+
 def last_change(db: Database) -> int:
     """Return the number of the latest changes."""
     (change,) = db.execute("select change from local").fetchone()
     return int(change)
+
+
+def _first_change(now_ms: int) -> int:
+    """Return a number that no database has reached before this moment, if clocks are right: there
+    are fewer transactions than milliseconds."""
+    return now_ms
 
 
 def add_room(

@@ -66,6 +66,14 @@ def _note_mentions(db: Tables) -> None:
             )
 
 
+@migrations()
+def m109_stream(db: Tables) -> None:
+    """Order what was added, keep what parks an entry, who has what, and what was sent once."""
+    for statement in _STREAM.split(";"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
 _OWNERS = "select room, device, member from device"
 
 _FIRST = """
@@ -361,4 +369,29 @@ _READING = (
 Triggers keep it, so that whoever changes a message cannot forget to. New messages come many at a
 time, and are counted where they are inserted (``tallies.count_added``), as a trigger for each
 would take a third of the time that a large catch-up takes.
+"""
+
+_STREAM = """
+create index message_added on message (added);
+alter table op add column refusal text;
+alter table op add column why text not null default '';
+create index op_refused on op (room) where refusal is not null;
+alter table chain add column refusal text;
+
+create table arrival (
+    room integer not null references room (id),
+    device text not null,
+    seq integer not null,
+    before integer not null,
+    at_ms integer not null,
+    primary key (room, device)
+) strict, without rowid;
+
+create table sent_once (
+    id integer primary key,
+    room integer not null references room (id),
+    once text not null,
+    message text not null,
+    unique (room, once)
+) strict
 """

@@ -107,7 +107,12 @@ def _delete(world: World, peer: SimPeer, step: Step) -> None:
     if peer.is_running:
         own = [m for m in world.shown(peer) if m.mine and not m.deleted]
         if own:
-            world.delete(peer, own[step.pick % len(own)])
+            message = own[step.pick % len(own)]
+            waiting = {i.message_id for i in peer.room.outbox() if i.id.isdecimal()}
+            if step.amount % 2 and message.id in waiting:
+                world.discard(peer, message)
+            else:
+                world.delete(peer, message)
 
 
 def _react(world: World, peer: SimPeer, step: Step) -> None:
@@ -391,7 +396,7 @@ _WORDS = {
     "write": "{peer} writes “text {pick}”",
     "reply": "{peer} answers a message with “answer {pick}”",
     "edit": "{peer} changes one of its messages to “edited {amount}”",
-    "delete": "{peer} deletes one of its messages",
+    "delete": "{peer} deletes one of its messages, or discards it if it was not sent yet",
     "react": "{peer} reacts to a message, or takes that back",
     "read": "{peer} marks messages as read",
     "answer in thread": "{peer} replies beside a message with “beside {pick}”",

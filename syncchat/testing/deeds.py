@@ -92,6 +92,18 @@ class Deeds:
         if self._did(peer, lambda p: p.rooms()[0].delete(message.id)):
             self.oracle.deleted(peer.name, token_of(message))
 
+    def discard(self, peer: SimPeer, message: Message) -> None:
+        """Take an own message out of the outbox, and try all that is left again."""
+
+        def act(p: Peer) -> None:
+            room = p.rooms()[0]
+            items = [i for i in room.outbox() if i.message_id == message.id]
+            room.discard(next(i for i in items if i.what == "messages"))
+            room.retry()
+
+        if self._did(peer, act):
+            self.oracle.deleted(peer.name, token_of(message))
+
     def react(self, peer: SimPeer, message: Message, emoji: str, *, on: bool = True) -> None:
         """React to a message, or take it back."""
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.journal import Volume
 from ..core.message import Message, Status
 from ..core.values import Root
-from ..events import MessageAdded, MessageChanged
+from ..events import Event, MessageAdded, MessageChanged
 from ..exchange.volumes import Volumes, read_volume
 from ..ids import device_text
+from ..peer import Peer
 from ..room import Room
 from ..storage import chains, members, rooms
+from ..storage.changes import read_cursor
 from ..storage.rooms import RoomRow
 from ..trust.records import decode_record, is_record
 from ..wire.envelope import decode_envelope
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from .world import World
 
 EVERYTHING = 2**31
+
+EVENTS_PER_LIFE = 3
+"""Events that who follows them deals with until it is restarted."""
 _RANKS = {status: rank for rank, status in enumerate(Status)}
 
 
@@ -44,10 +49,13 @@ class _Place(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """Is what somebody knows who has followed a process's events up to a change number."""
+    """Is what somebody knows who has followed a peer's events up to a cursor.
 
-    life: int
-    change: int
+    They go on from there also when the process was killed meanwhile.
+    """
+
+    rewinds: int
+    cursor: str
     messages: dict[str, object]
     mentioned: set[str]
 
@@ -113,16 +121,17 @@ class Judge:
         )
 
     def _check_events(self, peer: SimPeer, shown: list[Message]) -> None:
-        """See whether who follows the events knows all that is shown."""
-        change = rooms.last_change(peer.peer._db)
+        """See whether who follows the events, with restarts, knows all that is shown."""
         told = self._told.get(peer.name)
-        if told is None or told.life != peer.life:
+        if told is None or told.rewinds != peer.rewinds:
             messages: dict[str, object] = {message.id: _told_of(message) for message in shown}
             mentioned = _mentioning(peer, shown)
-            self._told[peer.name] = _Told(peer.life, change, messages, mentioned)
+            self._told[peer.name] = _Told(peer.rewinds, peer.peer.cursor, messages, mentioned)
             return
         new: set[str] = set()
-        for event in peer.peer._between(told.change, change):
+        cursor = told.cursor
+        for event in _told_with_restarts(peer.peer, told.cursor):
+            cursor = event.cursor
             if isinstance(event, MessageAdded | MessageChanged):
                 if isinstance(event, MessageAdded) and event.message.id in told.messages:
                     raise Divergence(f"{peer.name} tells {token_of(event.message)} as new twice")
@@ -136,13 +145,14 @@ class Judge:
             elif told.messages.get(message.id) != _told_of(message):
                 raise Divergence(f"{peer.name} changed {token_of(message)} without an event")
         mentioned = _mentioning(peer, shown)
-        self._told[peer.name] = told._replace(change=change, mentioned=mentioned)
+        self._told[peer.name] = told._replace(cursor=cursor, mentioned=mentioned)
 
     def _check_notifications(
         self, peer: SimPeer, told: _Told, new: set[str], shown: list[Message]
     ) -> None:
         """See that what is new and unread is told once, and later what now mentions the person."""
-        notifications, _ = peer.peer._notifications(told.change)
+        since = read_cursor(told.cursor, last=2**62).place.change
+        notifications, _ = peer.peer._notifications(since)
         found = [message.id for each in notifications for message in each.messages]
         mentions = _mentioning(peer, shown)
         wanted: set[str] = {m.id for m in shown if m.id in new and m.unread}
@@ -214,13 +224,15 @@ class Judge:
     @contextmanager
     def expecting_no_change(self, peer: SimPeer) -> Iterator[None]:
         """See that a peer shows after the block what it showed before."""
-        before, life = self._all_of(peer), peer.life
+        before, life, cursor = self._all_of(peer), peer.life, peer.peer.cursor
         yield
         if peer.life != life:
             return  # it died, and what it shows after its next start others look at
         for one, other in zip_longest(before, self._all_of(peer)):
             if one != other:
                 raise Divergence(f"{peer.name} showed {one!r}, and now {other!r}")
+        for event in peer.peer.happened(cursor):
+            raise Divergence(f"{peer.name} tells {event!r}, and nothing has changed")
 
     def check_erasure(self, peer: SimPeer) -> None:
         """See that what a person deleted is gone from the own journal, not only from the view."""
@@ -301,6 +313,21 @@ class Judge:
             )
             for message in shown
         ]
+
+
+def _told_with_restarts(peer: Peer, cursor: str) -> Iterator[Event]:
+    """Yield what happened since, to a reader that is restarted after every few events."""
+    told = {cursor}
+    while True:
+        events = list(islice(peer.happened(cursor), EVENTS_PER_LIFE))
+        if not events:
+            return
+        for event in events:
+            if event.cursor in told:
+                raise Divergence(f"{peer.name} tells {event!r} twice")
+            told.add(event.cursor)
+            yield event
+        cursor = events[-1].cursor
 
 
 def token_of(message: Message) -> str:

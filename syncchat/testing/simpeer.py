@@ -41,6 +41,8 @@ class SimPeer:
         self._backoff = Backoff(random)
         self._wake_ms: int | None = None
         self._life = 0
+        self.rewinds = 0
+        """How often the disk went back in time: by a power cut, or a backup that was restored."""
         self.wants_online = False
         self.can_reach_relay = True
         self.is_lost = False
@@ -109,6 +111,7 @@ class SimPeer:
     def cut_power(self, pick: int) -> None:
         """Cut the power: commits since the last durable one may be gone."""
         self._stop()
+        self.rewinds += 1
         self.disk.load(self.disk.after_power_cut(pick))
 
     def keep_image(self) -> None:
@@ -118,6 +121,7 @@ class SimPeer:
     def restore(self) -> bool:
         """Put the last backup in the place of the database; tell whether there was one."""
         self._stop()
+        self.rewinds += 1
         if not self.images:
             self.disk.load(self.disk.latest())
             return False

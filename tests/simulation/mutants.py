@@ -22,7 +22,7 @@ from syncchat.exchange.refilling import Refiller
 from syncchat.exchange.sealing import Sealer
 from syncchat.exchange.volumes import read_volume
 from syncchat.room import Room
-from syncchat.storage import chains, history, outbox, rooms
+from syncchat.storage import chains, changes, history, outbox, refolding, rooms
 from syncchat.storage.view import ViewBatch
 from syncchat.storage.view.messages import Messages
 from syncchat.sync.backoff import Backoff
@@ -53,7 +53,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "squashing drops what did not fit",
         "A batch that is sealed in part takes all that waits out of the outbox.",
         Edit(
-            Sealer._seal,
+            Sealer._write_ops,
             "outbox.drop_sealed(self._db, room.id, entries)",
             "outbox.drop_sealed(self._db, room.id, [Entry(o.root, o.key, o.raw) for o in ops])",
         ),
@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "tail lost after a checkpoint",
         "When a volume is full, the op that should open the next one is forgotten.",
         Edit(
-            Sealer._seal,
+            Sealer._write_ops,
             "number, left = number + 1, room_left(0, 0)",
             "number, left = number + 1, room_left(0, 0); "
             "outbox.drop(self._db, room.id, ops[-1].root, ops[-1].key); ops = ops[:-1] or ops",
@@ -101,7 +101,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "outbox emptied before the seal commits",
         "Ops are removed in a transaction of their own, before that of their envelope.",
         Edit(
-            Sealer.seal,
+            Sealer._seal,
             "try:\n",
             "try:\n"
             "        with self._db.atomic():\n"
@@ -109,10 +109,10 @@ MUTANTS: tuple[Mutant, ...] = (
             "            self._db.execute('delete from op where room = ?', (room.id,))\n",
         ),
         Edit(
-            Sealer._seal,
+            Sealer._write_ops,
             "own = chains.add_chain",
             "import sys\n"
-            "    marks = ', '.join('?' * 7)\n"
+            "    marks = ', '.join('?' * 9)\n"
             "    self._db.executemany(f'insert into op values ({marks})',\n"
             "        sys._getframe(1).f_locals['taken'])\n"
             "    own = chains.add_chain",
@@ -128,8 +128,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "The last stamp given is not stored.",
         Edit(
             rooms.next_stamp,
-            'db.execute("update local set last_stamp = ?", (stamp,))',
-            "pass",
+            "(stamp, _first_change(now_ms))",
+            "(last, _first_change(now_ms))",
         ),
     ),
     _mutant(
@@ -143,9 +143,38 @@ MUTANTS: tuple[Mutant, ...] = (
         Edit(clock.observe, "return seen", "return last"),
     ),
     _mutant(
+        "cursor skips the rest of a transaction",
+        "Who goes on from a cursor is not told what else its transaction changed.",
+        Edit(changes._places, "room, key = after.room, after.key", 'room, key = 2**62, ""'),
+    ),
+    _mutant(
+        "cursor begins a transaction anew",
+        "Who goes on from a cursor is told all of its transaction once more.",
+        Edit(changes._places, "room, key = after.room, after.key", 'room, key = -1, ""'),
+    ),
+    _mutant(
+        "new messages told with their last change",
+        "A message that changed before anybody was told of it is told as new later, or twice.",
+        Edit(
+            Messages._update,
+            "unread = min(unread, ?), change = ?",
+            "unread = min(unread, ?), added = change + 1, change = ?",
+        ),
+    ),
+    _mutant(
+        "a view folded anew is told anew",
+        "What shows as before gets the number of the folding.",
+        Edit(refolding.unmoved, "for statement in _RESTORED:", "for statement in ():"),
+    ),
+    _mutant(
+        "discarded messages still go",
+        "What is taken out of the outbox is only not shown any more.",
+        Edit(Room.discard, "outbox.drop_about(db, self._row, about)", "pass"),
+    ),
+    _mutant(
         "restored ops keep their stamps",
         "What an old backup holds unsent is not put after what was sent since.",
-        Edit(OwnChain.follow, "pending[0].at > last_stamp", "pending"),
+        Edit(OwnChain.follow, "first[0].op.at > last_stamp", "first"),
         scenario=scenarios.old_ops_in_a_backup,
     ),
     _mutant(

@@ -24,6 +24,7 @@ PAGES = (
     "docs/howto/manage-a-group.md",
     "docs/howto/keep-up-with-a-chat.md",
     "docs/howto/keep-things-in-order.md",
+    "docs/howto/write-a-bot.md",
 )
 
 

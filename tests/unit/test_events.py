@@ -16,7 +16,6 @@ from syncchat import (
 )
 from syncchat.core.markers import marker_key
 from syncchat.ids import room_text, stamp_of
-from syncchat.storage import rooms
 from tests.support.devices import Device
 from tests.support.peers import LINK, Inbox, make_peer
 
@@ -121,11 +120,11 @@ def test_nobody_can_tell_what_was_read_in_another_room() -> None:
     """Only the personal room may: a marker of somebody else's about another room is nothing."""
     inbox, device = Inbox(), Device(1)
     other = inbox.peer.create_room("Other")
-    before = rooms.last_change(inbox.db)
+    before = inbox.peer.cursor
     message, entry = device.message("hello")
     place = marker_key(device.id, room=room_text(other.id))
     inbox.deliver(device.write(entry, device.read(place, stamp_of(message))))
-    told = inbox.peer._between(before, rooms.last_change(inbox.db))
+    told = inbox.peer.happened(before)
     assert not any(isinstance(event, ReadMoved) for event in told)
     assert inbox.room.unread() == 1
     assert inbox.peer.check() == []

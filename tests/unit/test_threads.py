@@ -12,7 +12,6 @@ from syncchat.core.values import MessageValue, Root, encode_value
 from syncchat.errors import NotFoundError, ValidationError
 from syncchat.events import MessageAdded, MessageChanged
 from syncchat.ids import message_id
-from syncchat.storage import rooms
 from tests.support.devices import Device
 from tests.support.peers import LINK, Inbox, Net, make_peer, sync
 from tests.support.ports import FakeClock
@@ -57,9 +56,9 @@ def test_reply_to_a_message_that_is_not_here_shows_a_placeholder_and_resolves() 
     assert answer.quote is not None and not answer.quote.is_here
     assert (answer.quote.id, answer.quote.text) == (asked, "")
     assert answer.to_json()["quote"]["isHere"] is False
-    before = rooms.last_change(inbox.db)
+    before = inbox.peer.cursor
     inbox.deliver(early.write(question))
-    told = list(inbox.peer._between(before, rooms.last_change(inbox.db)))
+    told = list(inbox.peer.happened(before))
     changed = [event.message for event in told if isinstance(event, MessageChanged)]
     assert [m.id for m in changed] == [answer.id], "who shows the placeholder is told"
     assert changed[0].quote is not None and changed[0].quote.text == "a question"

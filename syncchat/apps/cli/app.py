@@ -40,6 +40,8 @@ _COMMANDS = {
         "notify": (f"{_HERE}.notify:notify", "Say what of a room notifies you, or mute it."),
         "notifications": (f"{_HERE}.notify:notifications", "Print what wants your attention."),
         "receipts": (f"{_HERE}.notify:receipts", "Say whether others see what you read."),
+        "outbox": (f"{_HERE}.outgoing:outbox", "List what is still to be sent, and why."),
+        "delivery": (f"{_HERE}.outgoing:delivery", "Print who has a message, and who read it."),
     },
     "People": {
         "invite": (f"{_HERE}.invites:invite", "Print a new invite link of a room."),

@@ -73,7 +73,7 @@ def _report(peer: Peer) -> dict[str, Any]:
                 "members": len(room.members()),
                 "messages": room.count(),
                 "unread": room.unread(),
-                "outbox": len(room.outbox()),
+                "outbox": room.outbox_count(),
                 "digest": room.digest(),
             }
             for room in peer.rooms()

@@ -240,8 +240,10 @@ def _waited(peer: Peer, room: Room, message: str, seconds: float) -> Exception |
     run(work())
     status = room.message(message).status
     if status is Status.REFUSED:
-        reason = next((item.reason for item in room.outbox() if item.reason), "no reason given")
-        return NotAllowedError(f"the relay refused it: {reason}; it is kept here")
+        items = [item for item in room.outbox() if item.reason]
+        mine = [item.reason for item in items if item.message_id == message]
+        reason = (mine or [item.reason for item in items] or ["no reason given"])[0]
+        return NotAllowedError(f"it was refused: {reason}; it is kept here, see 'syncchat outbox'")
     if status is Status.QUEUED:
         return NotReached(f"queued and safe here, not yet at the relay ({state})")
     return None

@@ -154,7 +154,7 @@ def _progress() -> Iterator[Any]:
 
 def _print(work: _Work, *, as_json: bool) -> None:
     room, title = work.room, safe_name(work.room.title)
-    left = len(room.outbox())
+    left = room.outbox_count()
     done = work.exit_code is Exit.DONE
     if as_json:
         print_json(

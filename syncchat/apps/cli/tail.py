@@ -22,6 +22,8 @@ from .people import tell_standing
 
 if TYPE_CHECKING:
     from ...core.message import Message
+    from ...events import Event
+    from ...ids import RoomId
     from ...peer import Peer
     from ...room import Room
     from .show import Names
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
 @click.option("--follow/--no-follow", "-f", default=True, show_default=True)
 @click.option("--changes", is_flag=True, help="Print a message again when it changes.")
 @click.option("--ids", is_flag=True, help="Begin each line with the message's id.")
+@click.option(
+    "--after",
+    metavar="CURSOR",
+    help="Go on behind the line with this cursor, as --json prints it; instead of --lines.",
+)
 @token_option
 @db_option
 @json_option
@@ -42,6 +49,7 @@ def tail(
     follow: bool,
     changes: bool,
     ids: bool,
+    after: str | None,
     db: Path | None,
     as_json: bool,
 ) -> None:
@@ -51,10 +59,14 @@ def tail(
       syncchat tail Team
       syncchat tail Team -n 0 --json | my-bot
       syncchat tail Team --no-follow -n 1
+      syncchat tail Team --json --after 1764170000123-2-1-01JCH3Q8ABCDEFGHJKMNPQRSTV
 
     While it follows it is online, so it also carries what other commands write. With --changes a
     line whose id came before replaces that one: it was edited, deleted, reacted to, or got
     further on its way.
+
+    With --json each line that comes while it follows has a "cursor". Who keeps that of the last
+    line they have dealt with, and gives it to --after next time, misses none and gets none twice.
     """
     from .online import run
     from .show import Names
@@ -65,7 +77,10 @@ def tail(
         printer = _Printer(Names(there), ids=ids, as_json=as_json)
         if follow:
             hint("following; ctrl-c ends it")
-            run(_follow(peer, there, lines, printer, changes=changes))
+            run(_follow(peer, there, lines, printer, changes=changes, after=after))
+        elif after is not None:
+            for event in peer.happened(after):
+                printer.print_event(event, there.id, changes=changes)
         elif lines:
             printer.print(there.messages(limit=lines, threads=True))
 
@@ -76,26 +91,32 @@ class _Printer:
         self._ids = ids
         self._as_json = as_json
 
-    def print(self, messages: list[Message]) -> None:
+    def print_event(self, event: Event, room_id: RoomId, *, changes: bool) -> None:
+        """Print the message of an event, if it is one to print."""
+        from ...events import MessageAdded, MessageChanged
+
+        kinds = (MessageAdded, MessageChanged) if changes else (MessageAdded,)
+        if isinstance(event, kinds) and event.room_id == room_id:
+            self.print([event.message], cursor=event.cursor)
+
+    def print(self, messages: list[Message], *, cursor: str = "") -> None:
         from .show import draws, lines_of
 
         if self._as_json:
             for message in messages:
-                print_json(message.to_json())
+                print_json(message.to_json() | ({"cursor": cursor} if cursor else {}))
         else:
             for line in lines_of(messages, self._names, ids=self._ids, is_drawn=draws(sys.stdout)):
                 click.echo(line)
         sys.stdout.flush()
 
 
-async def _follow(peer: Peer, room: Room, lines: int, printer: _Printer, *, changes: bool) -> None:
-    from ...events import MessageAdded, MessageChanged
-
-    room_id = room.id
-    kinds = (MessageAdded, MessageChanged) if changes else (MessageAdded,)
-    async with aclosing(peer.events()) as events, peer.online(visible=False):
-        if lines:
-            printer.print(room.messages(limit=lines, threads=True))
+async def _follow(
+    peer: Peer, room: Room, lines: int, printer: _Printer, *, changes: bool, after: str | None
+) -> None:
+    room_id, start = room.id, after or peer.cursor
+    async with aclosing(peer.events(after=start)) as events, peer.online(visible=False):
+        if lines and after is None:
+            printer.print(room.messages(limit=lines, threads=True), cursor=start)
         async for event in events:
-            if isinstance(event, kinds) and event.room_id == room_id:
-                printer.print([event.message])
+            printer.print_event(event, room_id, changes=changes)

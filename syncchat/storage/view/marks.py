@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...core.fold import Mark
+from ...core.refusals import Refusal
 from ...core.values import Root, decode_value
 from ...ids import DeviceId
 from ..database import Database
@@ -24,6 +25,7 @@ def marks_about(
             f"where room = ? and target in ({places}) union all "
             "select target, root, key, ?, at, raw from op "
             f"where room = ? and root <> {int(Root.MESSAGES)} and raw is not null "
+            f"and refusal is not '{Refusal.INVALID}' "
             f"and target in ({places})",
             (room, *chunk, me, room, *chunk),
         ):

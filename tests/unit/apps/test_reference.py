@@ -61,6 +61,8 @@ def test_walk_finds_the_commands() -> None:
         "send",
         "history",
         "tail",
+        "outbox",
+        "delivery",
         "sync",
         "doctor",
         "encrypt",

@@ -140,7 +140,7 @@ class Commands:
             f"relay: {room.relay or 'none'}",
             f"you: {safe_name(self._peer.name)}, in {self._peer.path}",
             f"{counted(room.count(), 'message')}, {room.unread():,} unread, "
-            f"{counted(len(items), 'change')} to send",
+            f"{counted(room.outbox_count(), 'change')} to send",
             *([f"you: {room.obstacle}"] if room.obstacle else []),
             *sorted({f"refused: {item.reason}" for item in items if item.reason}),
             *pending_lines(room),

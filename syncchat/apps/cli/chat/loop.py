@@ -117,7 +117,9 @@ class Chat:
         """Give what was just written a moment to reach the relay."""
         room = self._room
         if room.relay:
-            await until(lambda: self._is_offline() or not room.outbox(), seconds=LINGER_SECONDS)
+            await until(
+                lambda: self._is_offline() or room.outbox_count() == 0, seconds=LINGER_SECONDS
+            )
         left = [item for item in room.outbox() if item.what == "messages"]
         if left:
             count = counted(len(left), "message")

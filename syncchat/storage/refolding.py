@@ -1,0 +1,63 @@
+"""Folding a room anew without telling anybody: what shows as before has not changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from . import rooms
+from .database import Database
+
+_SHOWN = "value, edited, edited_at, deleted, reactions, mentions"
+
+
+@contextmanager
+def unmoved(db: Database, room: int) -> Iterator[None]:
+    """Have what the block clears and folds anew keep the numbers of its changes.
+
+    Inside a transaction. A message keeps the number under which it was added; the number of its
+    last change too, unless it shows otherwise now. What was shown in vain is told as a change of
+    the room.
+    """
+    (title, changed) = db.execute("select title, change from room where id = ?", (room,)).fetchone()
+    for name, rows in _KEPT.items():
+        db.execute(f"create temp table before_{name} as {rows}", (room,))
+    try:
+        yield
+        for statement in _RESTORED:
+            db.execute(statement, (room,))
+        db.execute("update room set change = ? where id = ? and title = ?", (changed, room, title))
+        gone = db.row(
+            "select 1 from before_message where message not in "
+            "(select message from message where room = ?) limit 1",
+            (room,),
+        )
+        if gone is not None:
+            change = rooms.next_change(db)
+            db.execute("update room set change = ? where id = ?", (change, room))
+    finally:
+        for name in _KEPT:
+            db.execute(f"drop table if exists temp.before_{name}")
+
+
+_KEPT = {
+    "message": f"select message, added, mention_at, change, {_SHOWN} from message where room = ?",
+    "field": "select root, member, key, value, change from field where room = ?",
+    "read_to": "select place, member, upto, change from read_to where room = ?",
+}
+
+_SAME = " and ".join(f"message.{each} is before.{each}" for each in _SHOWN.split(", "))
+
+_RESTORED = (
+    "update message set added = before.added, "
+    "mention_at = coalesce(before.mention_at, message.mention_at), "
+    f"change = case when {_SAME} then before.change else message.change end "
+    "from temp.before_message as before "
+    "where message.room = ? and before.message = message.message",
+    "update field set change = before.change from temp.before_field as before "
+    "where field.room = ? and before.root = field.root and before.member = field.member "
+    "and before.key = field.key and before.value = field.value",
+    "update read_to set change = before.change from temp.before_read_to as before "
+    "where read_to.room = ? and before.place = read_to.place "
+    "and before.member = read_to.member and before.upto = read_to.upto",
+)
