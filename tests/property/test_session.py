@@ -53,6 +53,8 @@ FRAMES = st.one_of(
     st.builds(frames.Error, st.integers(0, 20), SMALL, st.text(max_size=3)),
     st.builds(frames.Applied, SMALL, SMALL),
     st.builds(frames.Access, SMALL, st.booleans()),
+    st.builds(frames.Signal, SMALL, st.binary(min_size=1, max_size=3)),
+    st.builds(frames.Found, st.binary(min_size=32, max_size=32), st.binary(max_size=16)),
     st.just(frames.Bye()),
 ).map(frames.encode)
 HELLO = frames.encode(frames.Hello(VERSION, VERSION, b"i" * 8, b"n" * 32))
@@ -123,9 +125,9 @@ def test_silent_relay_is_given_up_in_time_whenever_the_owner_ticks(gaps: list[in
 
 def test_every_frame_that_a_relay_sends_is_tried() -> None:
     tried = {"Hello", "Opened", "Deliver", "Live", "Ack", "Cursors", "Chains", "Ping", "Pong"}
-    tried |= {"Error", "Applied", "Bye", "Access"}
+    tried |= {"Error", "Applied", "Bye", "Access", "Signal", "Found"}
     all_frames = {kind.__name__ for kind in get_args(frames.AnyFrame)}
     from_peers = {"Auth", "Open", "Push", "AskChains", "AskCursors", "Renew", "Revoke"}
-    from_peers |= {"Find", "Found"}  # of a call, not of a session
+    from_peers.add("Find")
     assert all_frames - tried == from_peers
     assert msgspec.msgpack.decode(HELLO)[0] == 1
