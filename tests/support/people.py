@@ -138,7 +138,7 @@ class House:
     """Is a room: ``log`` as signed, ``group`` what it says, ``keys`` the room keys by number.
 
     Methods record a change on the heads, or with ``on`` on a record, and keep it. ``at`` folds
-    what a record stands on.
+    what a record stands on. Keys, those of invites too, follow from ``seed`` alone.
     """
 
     def __init__(
