@@ -153,7 +153,8 @@ class Judge:
         """See that what is new and unread is told once, and later what now mentions the person."""
         since = read_cursor(told.cursor, last=2**62).place.change
         notifications, _ = peer.peer._notifications(since)
-        found = [message.id for each in notifications for message in each.messages]
+        here = [each for each in notifications if each.room_id == peer.room.id]
+        found = [message.id for each in here for message in each.messages]
         mentions = _mentioning(peer, shown)
         wanted: set[str] = {m.id for m in shown if m.id in new and m.unread}
         wanted |= mentions - new - told.mentioned

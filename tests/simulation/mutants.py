@@ -82,7 +82,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "A page shows only what the own clock has reached.",
         Edit(
             history.Reading.page,
-            'where = ["room = ?"]',
+            'where = ["room = ?", self._shown]',
             "from ..core.clock import stamp\n"
             "    where = [f\"room = ? and message < '{stamp(self._now_ms + 1000)}'\"]",
         ),
