@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
+from ..core.refusals import Refusal
 from ..ids import RoomId
 from ..room import Room
 from ..storage import chains, members, rooms
@@ -270,7 +271,7 @@ class World(Deeds):
         digests = set()
         for peer in self.living:
             exchange = peer.exchange
-            if exchange is None or not exchange.is_live(peer.room.id) or peer.room.outbox():
+            if exchange is None or not exchange.is_live(peer.room.id) or _waits(peer.room):
                 return False
             if type(self.relay) is SimRelay and not self._is_even(peer):
                 return False
@@ -331,3 +332,8 @@ class World(Deeds):
 
 def _name_of(view: Callable[[Room], object]) -> str:
     return getattr(view, "__name__", type(view).__name__)
+
+
+def _waits(room: Room) -> bool:
+    """Tell whether something is still to go out; what can go nowhere any more is parked alone."""
+    return any(item.refusal is not Refusal.TARGET_GONE for item in room.outbox())
