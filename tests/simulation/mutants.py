@@ -187,12 +187,6 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     _mutant(
-        "edit outlives the deletion",
-        "A pending edit stays in the outbox when its message is deleted.",
-        Edit(Room.delete, "outbox.drop(self._peer._db, self._row, Root.EDITS, own.id)", "pass"),
-        scenario=scenarios.edited_and_deleted_while_offline,
-    ),
-    _mutant(
         "deletion not sent",
         "An erasure writes nothing new, so it is taken for nothing to send.",
         Edit(Sealer._by_volume, "for entry in entries:\n", "for entry in written:\n"),
