@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..core.values import Root
 from . import rooms
+from .aside import BLOCK_FIELD, GONE_FIELD
 from .database import Database
+from .view.unread import MARK_FIELD
 
 _SHOWN = "value, edited, edited_at, deleted, reactions, mentions"
 
@@ -17,7 +20,7 @@ def unmoved(db: Database, room: int) -> Iterator[None]:
 
     Inside a transaction. A message keeps the number under which it was added; the number of its
     last change too, unless it shows otherwise now. What was shown in vain is told as a change of
-    the room.
+    the room. What the personal room says of messages elsewhere has not moved them either.
     """
     (title, changed) = db.execute("select title, change from room where id = ?", (room,)).fetchone()
     for name, rows in _KEPT.items():
@@ -44,7 +47,16 @@ _KEPT = {
     "message": f"select message, added, mention_at, change, {_SHOWN} from message where room = ?",
     "field": "select root, member, key, value, change from field where room = ?",
     "read_to": "select place, member, upto, change from read_to where room = ?",
+    "marked": (
+        "select message.id, message.unread, message.change from field cross join room join message "
+        f"on message.room = room.id and message.message = substr(field.key, {len(MARK_FIELD) + 1}) "
+        f"where field.room = ? and field.root = {int(Root.ROOM)} "
+        f"and field.key glob '{MARK_FIELD}*'"
+    ),
+    "elsewhere": "select id, change from room where ? in (select home from identity)",
 }
+
+_ASIDE = f"(key glob '{BLOCK_FIELD}*' or key glob '{GONE_FIELD}*')"
 
 _SAME = " and ".join(f"message.{each} is before.{each}" for each in _SHOWN.split(", "))
 
@@ -60,4 +72,10 @@ _RESTORED = (
     "update read_to set change = before.change from temp.before_read_to as before "
     "where read_to.room = ? and before.place = read_to.place "
     "and before.member = read_to.member and before.upto = read_to.upto",
+    "update message set change = before.change from temp.before_marked as before "
+    "where ? and before.id = message.id and before.unread = message.unread",
+    "update room set change = before.change from temp.before_elsewhere as before "
+    "where room.id = before.id and room.id <> ?1 and not exists ("
+    f"select key, value from field where room = ?1 and {_ASIDE} "
+    f"except select key, value from temp.before_field where {_ASIDE})",
 )

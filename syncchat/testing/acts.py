@@ -108,8 +108,7 @@ def _delete(world: World, peer: SimPeer, step: Step) -> None:
         own = [m for m in world.shown(peer) if m.mine and not m.deleted]
         if own:
             message = own[step.pick % len(own)]
-            waiting = {i.message_id for i in peer.room.outbox() if i.id.isdecimal()}
-            if step.amount % 2 and message.id in waiting:
+            if step.amount % 2 and world.is_waiting(peer, message):
                 world.discard(peer, message)
             else:
                 world.delete(peer, message)

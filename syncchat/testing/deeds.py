@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..core.message import Message
 from ..core.values import DeleteValue, EditValue, Root, encode_value
 from ..errors import NotAllowedError, StorageError
 from ..peer import Peer
+from ..room import OutboxItem, Room
 from ..storage.outbox import Op
 from .disk import SimCrash
 from .judge import token_of
@@ -87,6 +88,11 @@ class Deeds:
         if self._did(peer, lambda p: p.rooms()[0].edit(message.id, full, mentions=whom)):
             self.oracle.edited(peer.name, token, full, mentions=mentions)
 
+    def is_waiting(self, peer: SimPeer, message: Message) -> bool:
+        """Tell whether an own message is still in the outbox and not sealed, so that it can be
+        discarded."""
+        return any(_waiting(peer.room, message))
+
     def delete(self, peer: SimPeer, message: Message) -> None:
         """Delete an own message."""
         if self._did(peer, lambda p: p.rooms()[0].delete(message.id)):
@@ -95,14 +101,10 @@ class Deeds:
     def discard(self, peer: SimPeer, message: Message) -> None:
         """Take an own message out of the outbox, and try all that is left again."""
 
-        def act(p: Peer) -> None:
-            room = p.rooms()[0]
-            items = [i for i in room.outbox() if i.message_id == message.id]
-            room.discard(next(i for i in items if i.what == "messages"))
-            room.retry()
-
-        if self._did(peer, act):
+        if self._did(peer, lambda p: p.rooms()[0].discard(next(_waiting(p.rooms()[0], message)))):
             self.oracle.deleted(peer.name, token_of(message))
+        if peer.is_running:
+            self._did(peer, lambda p: p.rooms()[0].retry())
 
     def react(self, peer: SimPeer, message: Message, emoji: str, *, on: bool = True) -> None:
         """React to a message, or take it back."""
@@ -196,3 +198,10 @@ class Deeds:
             return None
         root = [m for m in self.shown(peer) if m.id == beside.thread and not m.deleted]
         return token_of(root[0]) if root else SOME_THREAD
+
+
+def _waiting(room: Room, message: Message) -> Iterator[OutboxItem]:
+    """Yield the item of an outbox that is a message, where it is not sealed yet."""
+    for item in room.outbox():
+        if item.message_id == message.id and item.what == "messages" and item.id.isdecimal():
+            yield item

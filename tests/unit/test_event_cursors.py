@@ -106,6 +106,23 @@ def test_view_folded_anew_is_told_to_nobody() -> None:
     assert told(inbox.peer, before) == at_once
 
 
+def test_personal_room_folded_anew_tells_nothing_of_other_rooms() -> None:
+    """It says what was read in private, what is marked as unread, and what is set aside."""
+    inbox, writer, other = Inbox(), Device(1), Device(2)
+    (marked, one), (gone, two) = writer.message("marked"), writer.message("gone for me")
+    inbox.deliver(writer.write(one), writer.write(two), other.send("of somebody blocked"))
+    inbox.room.set_receipts("private")
+    inbox.room.mark_read()
+    inbox.room.mark_unread(marked)
+    inbox.room.delete_for_me(gone)
+    inbox.peer.block(other.id)
+    assert inbox.room.unread() == 1
+    end = inbox.peer.cursor
+    inbox.peer.rebuild()
+    assert told(inbox.peer, end) == []
+    assert inbox.room.unread() == 1 and inbox.peer.check() == []
+
+
 def test_what_a_view_folded_anew_shows_otherwise_is_told() -> None:
     inbox, device = Inbox(), Device(1)
     message, entry = device.message("right")

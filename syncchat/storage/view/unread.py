@@ -110,7 +110,7 @@ def clear_read(
 ) -> None:
     """Flag as read what markers of the person now cover."""
     read: list[tuple[int]] = []
-    for thread in {thread for _, thread in uptos}:
+    for thread in sorted({thread for _, thread in uptos}, key=lambda thread: thread or ""):
         last = max(upto for (_, where), upto in uptos.items() if where == thread)
         read += [
             (row,)
