@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..room.settings import RECEIPTS
+from .deeds import waiting_item
 from .simpeer import SimPeer
 from .world import World
 
@@ -108,7 +109,7 @@ def _delete(world: World, peer: SimPeer, step: Step) -> None:
         own = [m for m in world.shown(peer) if m.mine and not m.deleted]
         if own:
             message = own[step.pick % len(own)]
-            if step.amount % 2 and world.is_waiting(peer, message):
+            if step.amount % 2 and any(waiting_item(peer.room, message)):
                 world.discard(peer, message)
             else:
                 world.delete(peer, message)

@@ -88,11 +88,6 @@ class Deeds:
         if self._did(peer, lambda p: p.rooms()[0].edit(message.id, full, mentions=whom)):
             self.oracle.edited(peer.name, token, full, mentions=mentions)
 
-    def is_waiting(self, peer: SimPeer, message: Message) -> bool:
-        """Tell whether an own message is still in the outbox and not sealed, so that it can be
-        discarded."""
-        return any(_waiting(peer.room, message))
-
     def delete(self, peer: SimPeer, message: Message) -> None:
         """Delete an own message."""
         if self._did(peer, lambda p: p.rooms()[0].delete(message.id)):
@@ -101,7 +96,9 @@ class Deeds:
     def discard(self, peer: SimPeer, message: Message) -> None:
         """Take an own message out of the outbox, and try all that is left again."""
 
-        if self._did(peer, lambda p: p.rooms()[0].discard(next(_waiting(p.rooms()[0], message)))):
+        if self._did(
+            peer, lambda p: p.rooms()[0].discard(next(waiting_item(p.rooms()[0], message)))
+        ):
             self.oracle.deleted(peer.name, token_of(message))
         if peer.is_running:
             self._did(peer, lambda p: p.rooms()[0].retry())
@@ -200,7 +197,7 @@ class Deeds:
         return token_of(root[0]) if root else SOME_THREAD
 
 
-def _waiting(room: Room, message: Message) -> Iterator[OutboxItem]:
+def waiting_item(room: Room, message: Message) -> Iterator[OutboxItem]:
     """Yield the item of an outbox that is a message, where it is not sealed yet."""
     for item in room.outbox():
         if item.message_id == message.id and item.what == "messages" and item.id.isdecimal():
