@@ -26,6 +26,7 @@ from .exchange.state import ConnectionState, Phase
 from .ports import Clock, Random
 from .storage import lease, rooms
 from .storage.database import Database
+from .storage.erasing import fade
 from .sync.backoff import Backoff
 from .sync.events import Dead, Refused
 from .transport.base import Connect, Transport, host_of
@@ -42,7 +43,8 @@ NUDGED_MS = 1_000
 reached: both are signs that trying again may be worth it."""
 
 PUBLISH_MS = 200
-"""How often, at most, connection states are shown to other processes."""
+"""How often, at most, connection states are shown to other processes; and how often it is looked
+for messages whose time is over."""
 
 REST_MS = 1_000
 """How long syncing rests when the database cannot be written."""
@@ -172,6 +174,9 @@ class Driver:
                 publish_at = self._clock.monotonic() + PUBLISH_MS / 1000
                 self._publish()
                 self._passing.nearby.lapse(round(self._clock.monotonic() * 1000))
+                if fade(self._db, me=self._keys.device, now_ms=self._clock.now_ms()):
+                    self.ring()
+                    self._changed()
             await asyncio.sleep(WATCH_MS / 1000)
 
     def look_for_relays(self) -> None:

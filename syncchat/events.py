@@ -37,10 +37,19 @@ class MessageAdded(Told):
 
 @dataclass(frozen=True, slots=True)
 class MessageChanged(Told):
-    """A message was edited, deleted, reacted to, or got further on its way."""
+    """A message was edited, deleted, hidden, pinned, reacted to or voted in, or got further on its
+    way."""
 
     room_id: RoomId
     message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageGone(Told):
+    """A message has disappeared, because its time was over."""
+
+    room_id: RoomId
+    message_id: MessageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,7 @@ class TypingChanged(Told):
 Event = (
     MessageAdded
     | MessageChanged
+    | MessageGone
     | Notification
     | ReadMoved
     | RoomChanged

@@ -118,6 +118,16 @@ def room_bytes(text: str) -> RoomId:
     return RoomId(int_from_base32(text, bits=128).to_bytes(ROOM_BYTES))
 
 
+def member_bytes(member: MemberId) -> bytes | None:
+    """Return the 16 bytes of a person's id, None for a device that stands for itself."""
+    if len(member) != ROOM_CHARS:
+        return None
+    try:
+        return int_from_base32(member, bits=128).to_bytes(ROOM_BYTES)
+    except DecodeError:
+        return None
+
+
 def message_id(stamp: Stamp, device: DeviceId) -> MessageId:
     """Return the id of the message that ``device`` wrote at ``stamp``."""
     return MessageId(stamp + device)
@@ -127,6 +137,12 @@ def message_bytes(message: MessageId) -> bytes:
     """Return the 16 bytes of a message id: its stamp, then its device."""
     stamp, device = message[:STAMP_CHARS], message[STAMP_CHARS:]
     return int_from_base32(stamp, bits=64).to_bytes(8) + device_bytes(DeviceId(device))
+
+
+def message_text(raw: bytes) -> MessageId:
+    """Return the message id in 16 bytes, as ``message_bytes`` gave them."""
+    stamp = Stamp(base32_from_int(int.from_bytes(raw[:8]), chars=STAMP_CHARS))
+    return message_id(stamp, device_text(raw[8:]))
 
 
 def stamp_of(message: MessageId) -> Stamp:

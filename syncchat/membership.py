@@ -13,10 +13,11 @@ from .exchange.intents import AnyIntent, decode_intent, encode_intent
 from .exchange.roster import apply_group, take_records
 from .ids import DeviceId, MemberId, RoomId, room_text
 from .ports import Clock, Random
-from .storage import chains, identity, members, rooms
+from .storage import chains, identity, members, rooms, view
 from .storage.database import Database
 from .storage.rooms import RoomRow, Standing
-from .trust.changes import Genesis, History, Kind, Role
+from .trust.boxes import seal_box
+from .trust.changes import Add, Genesis, History, Kind, Role
 from .trust.epochs import make_epoch
 from .trust.group import Group
 from .trust.keys import DeviceKeys
@@ -160,12 +161,51 @@ class Membership:
         self._take(row, record)
         return rooms.load_room(self._db, row.id)
 
+    def create_direct(self, other: Person, relay: str, *, title: str) -> RoomRow:
+        """Make a room for this person and another one, as equals; inside a transaction."""
+        row = self.create(title, relay)
+        rooms.set_direct(self._db, row.id, member_text(other.id))
+        key = rooms.room_key(self._db, row.id, 0)
+        assert key is not None
+        box = seal_box(other.user_key, key, self._random)
+        add = Add(identity.own_records(self._db, other), Role.ADMIN, box, b"", None)
+        self._take(row, self._duties.make(row, self.group(row.id), add))
+        return rooms.load_room(self._db, row.id)
+
+    def known(self, member: str) -> list[tuple[RoomRow, Person]]:
+        """Return the rooms of which this person and another are members, and the other.
+
+        ``member`` is an id or an unmistakable beginning of one; raises ``NotFoundError``.
+        """
+        found = []
+        for row in rooms.all_rooms(self._db):
+            group = self._groups.of(row.id) if row.standing is Standing.MEMBER else None
+            members_ = {} if group is None or row.is_personal else group.members
+            found += [
+                (row, each.person)
+                for user, each in members_.items()
+                if member and member_text(user).startswith(member.upper())
+            ]
+        if len({person.id for _, person in found}) != 1:
+            raise NotFoundError(f"no member {member[:40]!r} in the rooms that you are in")
+        return found
+
+    def learn_log(self, room: int) -> None:
+        """Take over what a room's log says into what its view goes by; inside a transaction."""
+        group = self._groups.of(room)
+        if group is not None:
+            self._follow(rooms.load_room(self._db, room), group)
+
     def group(self, room: int) -> Group:
         """Return who is in a room; raises ``NotFoundError`` while its log is not here."""
         group = self._groups.of(room)
         if group is None:
             raise NotFoundError("who is in the room is not known yet; it comes with the first sync")
         return group
+
+    def group_or_none(self, room: int) -> Group | None:
+        """Return who is in a room, None while its log is not here."""
+        return self._groups.of(room)
 
     def size(self, room: int) -> int | None:
         """Return how many members a room has; None while its log is not here."""
@@ -189,6 +229,9 @@ class Membership:
         group = self.group(room)
         change = self._duties.change_for(row, group, encode_intent(intent))
         if change is None:
+            if members.intents(self._db, room, is_open=True):  # they may undo what is done now
+                raw = encode_intent(intent)
+                members.add_intent(self._db, room, raw, now_ms=self._clock.now_ms())
             return
         record = self._duties.make(row, group, change)
         reason = refusal_of(group, record)
@@ -315,8 +358,11 @@ class Membership:
             self._follow(row, group)
 
     def _follow(self, row: RoomRow, group: Group) -> None:
-        """Read on, or end, the chains of a room whose log has changed."""
+        """Let a room's view follow its log: read on, or end, chains, and what admins say."""
         if not chains.all_chains(self._db, row.id):
+            batch = view.ViewBatch(self._db, row.id, me=self._keys.device)
+            batch.follow(admins=group.admins, hidden=group.hidden_messages)
+            batch.flush()
             return
         # Loaded only here: who makes a room and writes in it needs no CRDT library.
         from .exchange.batch import follow_group

@@ -7,7 +7,8 @@ A field's last value by (stamp, device) wins, as in any room. A key has at most 
 =====================================  ========================================================
 field                                  value
 =====================================  ========================================================
-``room/<room>``                        ``[relay, title]`` of a room (``exchange.homing``)
+``room/<room>``                        ``[relay, title]`` of a room, and of a direct one with whom
+                                       it is (``exchange.homing``)
 ``draft/<room>/<thread or nothing>``   ``{text, reply_to, edits, attachments, saved}``
 ``star/<room>/<message>``              when it was marked, ms since 1970
 ``gone/<room>/<message>``              true for a message that was deleted for oneself
@@ -22,6 +23,7 @@ field                                  value
 ``receipts/up-to``                     the most members of a room where receipts are public unless
                                        it is set otherwise (``Peer.receipts_up_to``)
 ``unread/<message>``                   the room in which it is marked as unread (``room.unread``)
+``avatar``                             this person's picture (``peer.talks``)
 =====================================  ========================================================
 
 Its journal's root ``reads`` also says what was read in rooms where others are not to know
@@ -41,7 +43,6 @@ from .storage.database import Database
 from .storage.fields import fields_of, find_field, put_field
 from .storage.rooms import RoomRow
 
-TITLE = "Personal"
 SETTINGS_FIELD = "set/"
 
 
@@ -70,7 +71,7 @@ class Personal:
         """
         row = self.row()
         if row is None:
-            row = self._membership.create(TITLE, relay, is_personal=True)
+            row = self._membership.create(rooms.NOTES_TITLE, relay, is_personal=True)
             identity.set_home(self._db, row.id)
             local = rooms.load_local(self._db)
             assert local is not None

@@ -1,9 +1,10 @@
 """The digest: one number for all that a room shows, equal on every converged peer.
 
-Each shown thing (a message with its reactions, a field, a read marker) hashes to a number; the
-digest is their sum modulo 2^256. A sum does not depend on the order of arrival and is kept up to
-date by subtracting the old number of what changed and adding the new one. It detects divergence;
-it is no proof against someone who crafts collisions.
+Each shown thing (a message with its reactions and votes, a field, a read marker) hashes to a
+number; the digest is their sum modulo 2^256. Of a message that is to disappear only its id counts,
+or the digests of peers whose clocks differ would differ. A sum does not depend on the order of
+arrival and is kept up to date by subtracting the old number of what changed and adding the new
+one. It detects divergence; it is no proof against someone who crafts collisions.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def of_message(shown: Shown | None) -> int:
         return 0
     if shown.deleted:
         return _number(("deleted", shown.id, *([shown.thread] if shown.thread else [])))
+    if shown.value.expires is not None:  # when it goes each peer's own clock says
+        return _number(("expires", shown.id))
     other_mentions = [shown.mentions] if shown.mentions != shown.value.mentions else []
+    is_more = shown.votes or shown.closed_at is not None or shown.hidden
     return _number(
         (
             "message",
@@ -37,6 +41,7 @@ def of_message(shown: Shown | None) -> int:
             shown.edited_at,
             shown.reactions,
             *other_mentions,
+            *([(shown.votes, shown.closed_at, shown.hidden)] if is_more else []),
         )
     )
 

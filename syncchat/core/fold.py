@@ -8,7 +8,11 @@ the message's own entry (or None while it is missing) and every mark about it.
 * The last edit wins, by (stamp, device), with its text and its mentions. A deletion always wins
   and is final.
 * Reactions are per member and emoji; the last one of the member's devices wins.
+* Of each member the last vote in a poll counts, of those cast before its author closed it.
 * Marks may come before their message, and still count once it is there.
+
+What the room's log says of a message (that an admin has hidden it) and what a clock says (that it
+is over, and has disappeared) come in as arguments.
 """
 
 from __future__ import annotations
@@ -17,7 +21,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ..ids import MESSAGE_CHARS, DeviceId, MemberId, MessageId, Stamp, author_device
+from ..ids import MESSAGE_CHARS, DeviceId, MemberId, MessageId, Stamp, author_device, stamp_of
+from .polls import Cast, Vote, asked_in, count
 from .values import MessageValue, Root
 
 MemberOf = Callable[[DeviceId], MemberId]
@@ -50,7 +55,8 @@ class Shown:
     """Is what a room shows of one message.
 
     ``mentions`` are those of now, ``value`` is as it was sent. A deleted one keeps only its place
-    in the order, and in which thread.
+    in the order, and in which thread. Of one that is ``gone``, because it was to disappear, nothing
+    is shown any more.
     """
 
     id: MessageId
@@ -61,6 +67,23 @@ class Shown:
     reactions: tuple[Reaction, ...] = ()
     thread: str | None = None
     mentions: tuple[str, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    closed_at: Stamp | None = None
+    hidden: bool = False
+    gone: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether the message counts among those of its timeline."""
+        return not (self.deleted or self.hidden or self.gone)
+
+
+class Version(NamedTuple):
+    """Is one text that a message had; ``at`` is since when."""
+
+    at: Stamp
+    device: DeviceId
+    text: str
 
 
 def single_device_member(device: DeviceId) -> MemberId:
@@ -69,19 +92,40 @@ def single_device_member(device: DeviceId) -> MemberId:
 
 
 def fold_message(
-    message: MessageId, value: MessageValue | None, marks: Sequence[Mark], *, member_of: MemberOf
+    message: MessageId,
+    value: MessageValue | None,
+    marks: Sequence[Mark],
+    *,
+    member_of: MemberOf,
+    is_hidden: bool = False,
+    is_gone: bool = False,
 ) -> Shown | None:
     """Return what is shown of a message, or None while there is nothing to show."""
     if not marks:
-        return None if value is None else as_sent(message, value)
+        if value is None:
+            return None
+        if is_gone:
+            return _gone(message, value)
+        return replace(as_sent(message, value), hidden=is_hidden)
     author = member_of(author_device(message))
     deletes = [m for m in marks if m.root is Root.DELETES and member_of(m.device) == author]
     final = last(deletes)
     if final is not None:
-        return Shown(message, deleted=True, thread=final.value.thread)
+        is_gone = is_gone or any(m.value.is_gone for m in deletes)
+        return Shown(message, deleted=True, thread=final.value.thread, gone=is_gone)
     if value is None:
         return None
-    shown = replace(as_sent(message, value), reactions=fold_reactions(marks, member_of=member_of))
+    if is_gone:
+        return _gone(message, value)
+    shown = replace(
+        as_sent(message, value),
+        reactions=fold_reactions(marks, member_of=member_of),
+        hidden=is_hidden,
+    )
+    if (asked := asked_in(value)) is not None:
+        entries = [Cast(m.device, m.at, m.value) for m in marks if m.root is Root.VOTES]
+        votes, closed_at = count(asked, author, entries, member_of=member_of)
+        shown = replace(shown, votes=votes, closed_at=closed_at)
     edit = last(m for m in marks if m.root is Root.EDITS and member_of(m.device) == author)
     if edit is None:
         return shown
@@ -94,6 +138,19 @@ def as_sent(message: MessageId, value: MessageValue) -> Shown:
     return Shown(
         message, value=value, text=value.text, thread=value.thread, mentions=value.mentions
     )
+
+
+def fold_versions(
+    message: MessageId, value: MessageValue, marks: Sequence[Mark], *, member_of: MemberOf
+) -> tuple[Version, ...]:
+    """Return every text that a message had, as far as its author's devices tell, oldest first."""
+    author = member_of(author_device(message))
+    found = {Version(stamp_of(message), author_device(message), value.text)}
+    for mark in marks:
+        if mark.root is Root.EDITS and member_of(mark.device) == author:
+            found.add(Version(mark.at, mark.device, mark.value.text))
+            found.update(Version(at, mark.device, text) for at, text in mark.value.earlier)
+    return tuple(sorted(found))
 
 
 def fold_reactions(marks: Sequence[Mark], *, member_of: MemberOf) -> tuple[Reaction, ...]:
@@ -116,6 +173,11 @@ def fold_reactions(marks: Sequence[Mark], *, member_of: MemberOf) -> tuple[React
 def last(marks: Iterable[Mark]) -> Mark | None:
     """Return the mark that wins: the last by (stamp, device)."""
     return max(marks, key=_rank, default=None)
+
+
+def _gone(message: MessageId, value: MessageValue) -> Shown:
+    bare = MessageValue(expires=value.expires, thread=value.thread)
+    return Shown(message, value=bare, thread=value.thread, gone=True)
 
 
 def _rank(mark: Mark) -> tuple[str, str]:

@@ -63,6 +63,49 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class PollOption:
+    """Is what can be chosen in a poll, and who chose it."""
+
+    text: str
+    votes: tuple[MemberId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Is a poll as it stands; its question is the message's text.
+
+    ``voters`` is how many members have voted, ``chosen`` the places of what this person chose.
+    ``closed_at`` is when its author closed it (ms since 1970), None while it is open.
+    """
+
+    options: tuple[PollOption, ...]
+    multiple: bool = False
+    closed_at: int | None = None
+    voters: int = 0
+    chosen: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """Says who wrote a forwarded message, and when (ms since 1970); whoever forwarded it says so.
+
+    ``sender`` is a member id that this room need not know, ``name`` what they were called.
+    """
+
+    sender: MemberId
+    name: str
+    sent_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextVersion:
+    """Is a text that a message had, and since when (ms since 1970)."""
+
+    text: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """Is one message as shown now.
 
@@ -70,7 +113,8 @@ class Message:
     message from a clock that is minutes ahead of this machine's. A deleted message keeps its id,
     sender, time and thread, and nothing else. ``read_by`` are the other members who have read it,
     ``quote`` what it answers, ``replies`` how many there are in its thread; ``unread`` says
-    whether it is for this person.
+    whether it is for this person. ``hidden`` ones an admin has hidden: unless asked for, what
+    others said in them is left out. ``expires_at`` is when it disappears, None for never.
     """
 
     id: MessageId
@@ -95,6 +139,11 @@ class Message:
     quote: Quote | None = field(default=None, compare=False)
     replies: int = field(default=0, compare=False)
     unread: bool = field(default=False, compare=False)
+    hidden: bool = False
+    pinned: bool = False
+    expires_at: int | None = None
+    forwarded: Forwarded | None = None
+    poll: Poll | None = None
 
     @property
     def markup(self) -> tuple[Block, ...]:
@@ -130,13 +179,19 @@ class Message:
             "quote": None if self.quote is None else _quote_json(self.quote),
             "replies": self.replies,
             "unread": self.unread,
+            "hidden": self.hidden,
+            "pinned": self.pinned,
+            "expiresAt": None if self.expires_at is None else _iso(self.expires_at),
+            "forwarded": None if self.forwarded is None else _forwarded_json(self.forwarded),
+            "poll": None if self.poll is None else _poll_json(self.poll),
         }
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Message:
         """Return the message in what ``to_json`` gave; raises ``DecodeError``."""
         try:
-            edited = fields.get("editedAt")
+            edited, expires = fields.get("editedAt"), fields.get("expiresAt")
+            forwarded, poll = fields.get("forwarded"), fields.get("poll")
             return cls(
                 id=MessageId(_text(fields["id"])),
                 room_id=room_bytes(_text(fields["roomId"])),
@@ -166,6 +221,11 @@ class Message:
                 quote=_quote(fields.get("quote")),
                 replies=int(fields.get("replies", 0)),
                 unread=bool(fields.get("unread", False)),
+                hidden=bool(fields.get("hidden", False)),
+                pinned=bool(fields.get("pinned", False)),
+                expires_at=None if expires is None else _ms(expires),
+                forwarded=None if forwarded is None else _forwarded(forwarded),
+                poll=None if poll is None else _poll(poll),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise DecodeError(f"not a message: {exc!r}") from exc
@@ -194,6 +254,43 @@ def _quote(fields: dict[str, Any] | None) -> Quote | None:
         kind=_text(fields["type"]),
         deleted=bool(fields["deleted"]),
         is_here=bool(fields["isHere"]),
+    )
+
+
+def _forwarded_json(origin: Forwarded) -> dict[str, Any]:
+    return {
+        "senderId": origin.sender,
+        "senderName": origin.name,
+        "timestamp": _iso(origin.sent_at),
+    }
+
+
+def _forwarded(fields: dict[str, Any]) -> Forwarded:
+    return Forwarded(
+        MemberId(_text(fields["senderId"])),
+        _text(fields["senderName"]),
+        _ms(fields["timestamp"]),
+    )
+
+
+def _poll_json(poll: Poll) -> dict[str, Any]:
+    return {
+        "options": [{"text": each.text, "votes": list(each.votes)} for each in poll.options],
+        "multiple": poll.multiple,
+        "closedAt": None if poll.closed_at is None else _iso(poll.closed_at),
+        "voters": poll.voters,
+        "chosen": list(poll.chosen),
+    }
+
+
+def _poll(fields: dict[str, Any]) -> Poll:
+    closed = fields.get("closedAt")
+    return Poll(
+        tuple(PollOption(_text(o["text"]), tuple(o["votes"])) for o in fields["options"]),
+        bool(fields.get("multiple", False)),
+        None if closed is None else _ms(closed),
+        int(fields.get("voters", 0)),
+        tuple(int(choice) for choice in fields.get("chosen", ())),
     )
 
 

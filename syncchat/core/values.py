@@ -9,10 +9,10 @@ is accepted depends on nothing but the value.
 root        key                           value
 ==========  ============================  =============================================
 messages    HLC of the message            object, ``MessageValue``; never overwritten
-edits       message id                    ``[at, text]``, and the mentions if it changes them
-deletes     message id                    ``[at]``, and the thread that it was in, if any;
-                                          never overwritten or erased
+edits       message id                    ``[at, text, mentions, earlier]``
+deletes     message id                    ``[at, thread, is_gone]``; never overwritten or erased
 reactions   message id + emoji            ``[at, on]``
+votes       message id of a poll          ``[at, choices, closed, earlier]``
 reads       of whom and where, see        ``[at, up to this HLC]``
             ``markers``
 profile     field                         ``[at, value]``
@@ -20,21 +20,25 @@ room        field                         ``[at, value]``
 ==========  ============================  =============================================
 
 ``at`` is the HLC at which the entry was written. Unknown fields of an object and elements at the
-end of an array are ignored.
+end of an array are ignored, and elements at the end that say nothing new are left out. What
+overwrites an edit or a vote carries in ``earlier`` what it overwrites, as far as that still counts.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from enum import IntEnum
+from itertools import pairwise
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import astuple, fields
 
 from ..errors import DecodeError, ValidationError
 from ..ids import MESSAGE_CHARS, Stamp, is_message_id, is_stamp
+from .clock import MS_MAX
+from .emoji import EMOJI_CHARS_MAX
 from .markers import parse_marker
 
 VALUE_BYTES_MAX = 64 * 1024
@@ -44,17 +48,20 @@ NESTING_MAX = 32
 """Levels of arrays and objects in a value. A decoder's own limit depends on how deep the program's
 stack happens to be: one peer would refuse what another shows."""
 
-EMOJI_CHARS_MAX = 32
-"""The longest emoji sequences in Unicode have about a dozen code points."""
-
 NAME_CHARS_MAX = 50
 TITLE_CHARS_MAX = 100
 """Room enough for a line on a screen; what is longer is not shown, whoever wrote it."""
 
 FIELD_CHARS_MAX = 64
 KIND_CHARS_MAX = 32
-KINDS = ("text", "image", "file", "audio", "video", "location")
+KINDS = ("text", "image", "file", "audio", "video", "location", "poll")
 """Kinds that apps know; others are kept and shown as text."""
+
+EXPIRES_MS_MAX = 366 * 24 * 3_600 * 1_000
+"""A message that disappears does so within a year."""
+
+EARLIER_MAX = 20
+"""Texts, or votes, that an entry carries of those it overwrites."""
 
 
 class Root(IntEnum):
@@ -67,17 +74,40 @@ class Root(IntEnum):
     READS = 5
     PROFILE = 6
     ROOM = 7
+    VOTES = 8
 
 
 ROOT_NAMES = {root: root.name.lower() for root in Root}
 ROOTS_BY_NAME = {name.encode(): root for root, name in ROOT_NAMES.items()}
-ABOUT_MESSAGES = frozenset({Root.EDITS, Root.DELETES, Root.REACTIONS})
-OVERWRITABLE = frozenset({Root.EDITS, Root.REACTIONS, Root.READS, Root.PROFILE, Root.ROOM})
+ABOUT_MESSAGES = frozenset({Root.EDITS, Root.DELETES, Root.REACTIONS, Root.VOTES})
+OVERWRITABLE = frozenset(
+    {Root.EDITS, Root.REACTIONS, Root.READS, Root.PROFILE, Root.ROOM, Root.VOTES}
+)
+PIN_FIELD = "pin/"
+"""A field of a room's, with a message's id behind it: true while the message is pinned."""
+
+TIMER_FIELD = "timer"
+"""A field of a room's: after how many seconds its messages disappear, 0 for never."""
+
+LETTER_FIELD = "letter/"
+"""A field of a member's profile, with a random word behind it: what some members only may read."""
+
 ERASABLE = frozenset({Root.MESSAGES, Root.EDITS})
 
 
+class Origin(Struct, frozen=True):
+    """Says who wrote a forwarded message, and when (ms); its forwarder's word."""
+
+    sender: str
+    name: str
+    at: int
+
+
 class MessageValue(Struct, frozen=True, omit_defaults=True):
-    """Is what a person wrote. ``mentions`` are member ids; ``attachments`` JSON objects."""
+    """Is what a person wrote. ``mentions`` are member ids; ``attachments`` JSON objects.
+
+    ``expires`` is how many ms after it was written the message disappears, None for never.
+    """
 
     text: str = ""
     kind: str = "text"
@@ -86,21 +116,45 @@ class MessageValue(Struct, frozen=True, omit_defaults=True):
     mentions: tuple[str, ...] = ()
     attachments: tuple[dict[str, Any], ...] = ()
     metadata: dict[str, Any] | None = None
+    expires: int | None = None
+    forwarded: Origin | None = None
 
 
 class EditValue(Struct, frozen=True, array_like=True):
-    """Is a message's new text; ``mentions`` is None where they are those that it was sent with."""
+    """Is a message's new text.
+
+    ``mentions`` is None where they are those that it was sent with. ``earlier`` are the texts that
+    this device gave the message before, each with its stamp, oldest first.
+    """
 
     at: str
     text: str
     mentions: tuple[str, ...] | None = None
+    earlier: tuple[tuple[str, str], ...] = ()
 
 
 class DeleteValue(Struct, frozen=True, array_like=True):
-    """Is a message's tombstone; ``thread`` keeps it out of the main timeline."""
+    """Is a message's tombstone; ``thread`` keeps it out of the main timeline.
+
+    ``is_gone`` where the message has disappeared, and shows not even that it was there.
+    """
 
     at: str
     thread: str | None = None
+    is_gone: bool = False
+
+
+class VoteValue(Struct, frozen=True, array_like=True):
+    """Is somebody's vote in a poll: the places of what they chose, none to take it back.
+
+    ``closed`` is when the poll's author closed it. ``earlier`` are votes of this device before,
+    each with its stamp: those cast before the poll was closed count.
+    """
+
+    at: str
+    choices: tuple[int, ...]
+    closed: str | None = None
+    earlier: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 class ReactionValue(Struct, frozen=True, array_like=True):
@@ -124,7 +178,7 @@ class FieldValue(Struct, frozen=True, array_like=True):
     value: Any
 
 
-Value = MessageValue | EditValue | DeleteValue | ReactionValue | ReadValue | FieldValue
+Value = MessageValue | EditValue | DeleteValue | ReactionValue | ReadValue | FieldValue | VoteValue
 
 _TYPES: dict[Root, type[Struct]] = {
     Root.MESSAGES: MessageValue,
@@ -134,12 +188,12 @@ _TYPES: dict[Root, type[Struct]] = {
     Root.READS: ReadValue,
     Root.PROFILE: FieldValue,
     Root.ROOM: FieldValue,
+    Root.VOTES: VoteValue,
 }
 _ROOTS_BY_TYPE = {kind: root for root, kind in _TYPES.items()}
 _decoders = {root: msgspec.json.Decoder(kind) for root, kind in _TYPES.items()}
 _encoder = msgspec.json.Encoder(order="deterministic")
 _strings_and_brackets = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
-_EMOJI_CATEGORIES = frozenset({"So", "Sk", "Sm", "Mn", "Me", "Po", "Pd", "Nd"})
 _INTEGERS = range(-(2**63), 2**64)
 
 
@@ -150,7 +204,7 @@ def encode_value(value: Value) -> str:
     type, or is over ``VALUE_BYTES_MAX``.
     """
     try:
-        raw = _encoder.encode(_written(value))
+        raw = _encoder.encode(_trimmed(value))
         text = raw.decode("utf-8")
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
         raise ValidationError(f"this cannot be written as JSON: {exc}") from exc
@@ -181,6 +235,11 @@ def decode_value(root: Root, text: str) -> Any:
     return value
 
 
+def is_for_admins(root: Root, key: str) -> bool:
+    """Tell whether only what admins say of a field counts."""
+    return root is Root.ROOM and (key == TIMER_FIELD or key.startswith(PIN_FIELD))
+
+
 def is_label(text: object, chars_max: int) -> bool:
     """Tell whether ``text`` can be shown as a name or a title: printable, in one line, not long.
 
@@ -190,20 +249,6 @@ def is_label(text: object, chars_max: int) -> bool:
         isinstance(text, str)
         and 0 < len(text) <= chars_max
         and all(char.isprintable() or _is_part_of_emoji(char) for char in text)
-    )
-
-
-def is_emoji(text: str) -> bool:
-    """Tell whether ``text`` can be one emoji: symbols and what combines them, no letters."""
-    return (
-        0 < len(text) <= EMOJI_CHARS_MAX
-        and not text.isascii()
-        and all(
-            char == "\u2139"  # the information sign, which Unicode counts as a letter
-            or _is_part_of_emoji(char)
-            or unicodedata.category(char) in _EMOJI_CATEGORIES
-            for char in text
-        )
     )
 
 
@@ -229,6 +274,8 @@ def checked_stamp(root: Root, key: str, value: Any) -> Stamp:
         valid = 0 < len(key) <= FIELD_CHARS_MAX
     if not valid:
         raise DecodeError(f"an entry of {ROOT_NAMES[root]} has a key that is none: {key[:40]!r}")
+    if root in (Root.EDITS, Root.VOTES):
+        _check_earlier(value)
     return Stamp(value.at)
 
 
@@ -240,17 +287,34 @@ def _check_message(key: str, value: MessageValue) -> None:
             raise DecodeError("a message refers to something that is no message id")
     if not 0 < len(value.kind) <= KIND_CHARS_MAX:
         raise DecodeError("a message's kind is empty or too long")
+    if value.expires is not None and not 0 < value.expires <= EXPIRES_MS_MAX:
+        raise DecodeError("a message disappears at a time that is none")
+    if value.forwarded is not None and value.forwarded.at not in range(MS_MAX + 1):
+        raise DecodeError("a forwarded message was written at a time that is none")
 
 
-def _written(value: Value) -> Any:
-    """Return a value without what it does not say at its end, so that it has one form."""
-    match value:
-        case EditValue(mentions=None):
-            return (value.at, value.text)
-        case DeleteValue(thread=None):
-            return (value.at,)
-        case _:
-            return value
+def _check_earlier(value: EditValue | VoteValue) -> None:
+    """See that what an entry carries of earlier ones is in order, and before it."""
+    stamps = [at for at, _ in value.earlier]
+    if len(stamps) > EARLIER_MAX or not all(map(is_stamp, stamps)):
+        raise DecodeError("an entry carries earlier ones without their stamps, or too many")
+    if any(one >= other for one, other in pairwise((*stamps, value.at))):
+        raise DecodeError("an entry carries earlier ones that are out of order")
+    closed = value.closed if isinstance(value, VoteValue) else None
+    if closed is not None and (not is_stamp(closed) or closed > value.at):
+        raise DecodeError("a poll is closed at a time that is none")
+
+
+def _trimmed(value: Value) -> Value | list[Any]:
+    """Return an array without what it does not say at its end, so that it has one form."""
+    if isinstance(value, MessageValue):
+        return value
+    said = list(astuple(value))
+    for field in reversed(fields(value)):
+        if field.default is NODEFAULT or said[-1] != field.default:
+            break
+        said.pop()
+    return said
 
 
 def _is_part_of_emoji(char: str) -> bool:

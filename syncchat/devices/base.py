@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import personal
 from ..errors import NotAllowedError, ValidationError
 from ..ids import RoomId
 from ..storage import rooms
@@ -50,7 +49,7 @@ class DevicesPart:
         return rooms.add_room(
             self._db,
             room,
-            title=personal.TITLE,
+            title=rooms.NOTES_TITLE,
             relay=relay,
             standing=standing,
             invite=invite,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from ..core.values import NAME_CHARS_MAX, Root, is_label
 from ..errors import NotAllowedError, NotFoundError, ValidationError
-from ..exchange.homing import DEVICE_FIELD, room_entry
+from ..exchange.homing import DEVICE_FIELD, tell_home
 from ..exchange.roster import root_keys
 from ..ids import DeviceId, RoomId, device_bytes
-from ..storage import identity, rooms
+from ..storage import identity
 from ..storage.fields import fields_of
 from ..storage.rooms import Standing
 from ..transport.base import host_of
@@ -57,14 +57,7 @@ class Devices(DeviceLinking):
 
     def tell_home(self) -> None:
         """Note in the personal room's journal what rooms are here; inside a transaction."""
-        row = self._home()
-        if row is None or row.standing is not Standing.MEMBER:
-            return
-        said = fields_of(self._db, row.id)
-        for each in rooms.all_rooms(self._db):
-            key, value = room_entry(each)
-            if not each.is_personal and said.get(key) != value:
-                self._peer._put_field(row.id, Root.ROOM, key, value)
+        tell_home(self._db, me=self._peer.device, now_ms=self._peer.now_ms())
 
     # Devices
 

@@ -31,6 +31,7 @@ from ..ids import DeviceId, DeviceKey, Stamp, device_bytes, device_text
 from ..storage import chains, members, refolding, rooms
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
+from ..storage.erasing import fade, follow_deletions, gone_in, stay_gone
 from ..storage.rooms import RoomRow
 from ..storage.view import ViewBatch, clear
 from ..trust import chain as links
@@ -129,7 +130,7 @@ class Batch:
             by_device.setdefault(device_text(header.device), []).append(item)
         for device, items in by_device.items():
             self._take_chain(device, items)
-        self._view.flush()
+        self._flush()
         if not self.is_doubtful:
             last_seq = first_seq + len(envelopes) - 1
             chains.release_log(self._db, self._room.id, first_seq, last_seq, but=self._set_aside)
@@ -178,6 +179,7 @@ class Batch:
     def follow_group(self, group: Group) -> None:
         """End chains where the room's log ends them, and read on those that it lets in."""
         self._group = group
+        self._view.follow(admins=group.admins, hidden=group.hidden_messages)
         is_cut = False
         if group.lost:
             self._volumes.forget_keys()
@@ -194,10 +196,17 @@ class Batch:
                     chains.wait(self._db, row.id, ENDED if is_let_in else NOT_LET_IN)
             if row.waiting is not None and row.frozen is None:
                 self._read_on(row)
-        self._view.flush()
+        self._flush()
         if is_cut:
             refold_room(self._db, self._room, me=self._me, now_ms=self._now_ms)
             self._volumes.forget_states()
+
+    def _flush(self) -> None:
+        """Settle the view; what is deleted or gone by now goes from the own journal as well."""
+        self._view.flush()
+        bare, self._view.bare = self._view.bare, []
+        if bare:
+            follow_deletions(self._db, self._room.id, bare, me=self._me, now_ms=self._now_ms)
 
     def _read_on(self, row: ChainRow) -> None:
         """Read what is stored of a chain and was waited with, as far as it opens now."""
@@ -440,8 +449,11 @@ class Batch:
 def refold_room(db: Database, room: RoomRow, *, me: DeviceId, now_ms: int) -> None:
     """Fold a room's view anew from its stored envelopes and outbox; inside a transaction."""
     with refolding.unmoved(db, room.id):
+        gone = gone_in(db, room.id)
         clear(db, room.id)
         Batch(db, Volumes(db), room, now_ms, me).refold()
+        stay_gone(db, room.id, gone, me=me)
+        fade(db, me=me, now_ms=now_ms)
 
 
 def follow_group(db: Database, room: RoomRow, group: Group, *, me: DeviceId, now_ms: int) -> None:

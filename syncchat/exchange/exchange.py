@@ -41,7 +41,6 @@ from ..wire.codes import ItemStatus
 from ..wire.limits import ENVELOPES_PER_PUSH_MAX
 from .acks import Acks
 from .duties import Duties
-from .homing import follow_home
 from .progress import Progress
 from .receiving import Receiver
 from .recording import Recorder
@@ -105,7 +104,7 @@ class Exchange:
         self._refiller = Refiller(
             db, self._session, self._volumes.groups, keys.device, random=random, holder=holder
         )
-        self._sealer = Sealer(db, self._volumes, keys, random, holder)
+        self._sealer = Sealer(db, self._volumes, keys, clock, random, holder)
         self._acks = Acks(db, keys, clock, holder, self._receiver)
         self._signals = Signals(
             db, self._session, self._volumes.groups, keys, passing or Passing(), clock, random
@@ -346,7 +345,10 @@ class Exchange:
         else:
             self._note_own(progress)
         self._plan_applied(progress)
-        if room.is_personal and self._follow_home(room):
+        if outbox.count(self._db, room.id):  # what another own device deleted goes here, too
+            self._dirty.add(progress.room)
+        has_room, self._receiver.has_new_room = self._receiver.has_new_room, False
+        if (room.is_personal and self._receiver.follow_home(room)) or has_room:
             self._open_rooms()
 
     def _caught_up(self, progress: Progress, head: int, fingerprint: bytes) -> None:
@@ -383,12 +385,6 @@ class Exchange:
             progress.is_behind_itself = False
             progress.pushed = own.seq
             self._dirty.add(progress.room)
-
-    def _follow_home(self, room: RoomRow) -> bool:
-        """Take up what other devices of the person's say in the personal room."""
-        with self._db.atomic():
-            lease.check(self._db, self._holder)
-            return follow_home(self._db, room, me=self._keys.device, now_ms=self._clock.now_ms())
 
     def _note_own(self, progress: Progress) -> None:
         """See whether the log brought own envelopes that a former life had under way."""

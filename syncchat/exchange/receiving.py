@@ -9,12 +9,15 @@ from ..ports import Clock
 from ..storage import lease, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
+from ..storage.erasing import fade
 from ..storage.rooms import RoomRow
 from ..trust import chain as links
 from ..trust.group import Group
 from ..trust.keys import DeviceKeys
 from ..trust.records import Record
 from .batch import Batch
+from .homing import follow_home
+from .letters import take_letters
 from .roster import take_records
 from .volumes import Volumes
 
@@ -35,6 +38,7 @@ class Receiver:
         self._clock = clock
         self._holder = holder
         self.is_doubtful = False
+        self.has_new_room = False
 
     def apply(
         self, room: int, after: int, envelopes: tuple[bytes, ...], *, is_live: bool
@@ -43,7 +47,8 @@ class Receiver:
 
         While a room catches up (not ``is_live``) only the last signature of a run is verified;
         the log's fingerprint tells at the end whether the others are those that the relay has.
-        Afterwards ``is_doubtful`` tells whether some did not hold and should be asked for again.
+        Afterwards ``is_doubtful`` tells whether some did not hold and should be asked for again,
+        ``has_new_room`` whether somebody told of a room that is to be opened.
         Raises ``HoleInDelivery``, ``LeaseLost`` or the ``StorageError`` family; then nothing of
         the batch was stored.
         """
@@ -54,6 +59,7 @@ class Receiver:
                 if after > row.cursor:
                     raise HoleInDelivery(f"log goes from {row.cursor} to {after + 1}")
                 fresh = envelopes[row.cursor - after :]
+                before = rooms.last_change(self._db)
                 batch = Batch(
                     self._db,
                     self._volumes,
@@ -66,6 +72,10 @@ class Receiver:
                 self.is_doubtful = batch.is_doubtful
                 if batch.is_doubtful:
                     return row
+                now_ms, me = self._clock.now_ms(), self._keys.device
+                fade(self._db, me=me, now_ms=now_ms)
+                has_room = take_letters(self._db, row, after=before, me=me, now_ms=now_ms)
+                self.has_new_room = self.has_new_room or has_room
                 cursor = row.cursor + len(fresh)
                 rooms.set_position(
                     self._db,
@@ -79,6 +89,13 @@ class Receiver:
             self._volumes.forget()
             raise
         return rooms.load_room(self._db, room)
+
+    def follow_home(self, room: RoomRow) -> bool:
+        """Take up what other devices of the person's say in the personal room."""
+        with self._db.atomic():
+            lease.check(self._db, self._holder)
+            now_ms = self._clock.now_ms()
+            return follow_home(self._db, room, me=self._keys.device, now_ms=now_ms)
 
     def differs_anew(self, room: int, fingerprint: bytes) -> bool:
         """Tell whether other bytes came than the relay says to have, for the first time.

@@ -1,9 +1,9 @@
 """Sealing: from the outbox to envelopes on the own chain, when a relay is there to take them.
 
-Ops wait unsealed until then, so what was corrected or taken back meanwhile never leaves, and a
-thousand messages written offline become a few envelopes. One transaction writes the envelope,
-moves the chain on, and removes the ops: a crash leaves either all of it or nothing. An op that
-cannot go is parked alone before that.
+Ops wait unsealed until then, so what was corrected or taken back meanwhile never leaves, nor does
+what has disappeared, and a thousand messages written offline become a few envelopes. One
+transaction writes the envelope, moves the chain on, and removes the ops: a crash leaves either all
+of it or nothing. An op that cannot go is parked alone before that.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from ..core.journal import Entry, room_left
 from ..core.refusals import Refusal
 from ..errors import SealBroken, UpdateRefused
 from ..ids import DEVICE_BYTES, DeviceKey
-from ..ports import Random
+from ..ports import Clock, Random
 from ..storage import chains, history, lease, outbox, rooms
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
+from ..storage.erasing import fade
 from ..storage.outbox import Op
 from ..storage.rooms import RoomRow
 from ..storage.view import ViewBatch
@@ -46,11 +47,18 @@ class Sealer:
     """Seals what the outbox of a database holds."""
 
     def __init__(
-        self, db: Database, volumes: Volumes, keys: DeviceKeys, random: Random, holder: str
+        self,
+        db: Database,
+        volumes: Volumes,
+        keys: DeviceKeys,
+        clock: Clock,
+        random: Random,
+        holder: str,
     ) -> None:
         self._db = db
         self._volumes = volumes
         self._keys = keys
+        self._clock = clock
         self._random = random
         self._holder = holder
 
@@ -76,6 +84,7 @@ class Sealer:
         try:
             with self._db.atomic():
                 lease.check(self._db, self._holder)
+                fade(self._db, me=self._keys.device, now_ms=self._clock.now_ms())
                 return self._write_ops(room, ops_max)
         except BaseException:
             self._volumes.forget()

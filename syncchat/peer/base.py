@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -13,7 +14,7 @@ from ..core.values import (
     Root,
     is_label,
 )
-from ..errors import ValidationError
+from ..errors import StorageError, ValidationError
 from ..events import Event
 from ..ids import DeviceId, MemberId
 from ..membership import Membership
@@ -22,8 +23,10 @@ from ..ports import Clock, Random, SystemClock, SystemRandom
 from ..room import Room
 from ..storage import identity, rooms
 from ..storage.database import Database
+from ..storage.erasing import fade
 from ..storage.fields import put_field
 from ..storage.locks import Key
+from ..storage.view import rooms_without_admins
 from ..sync.nearby import Nearby
 from ..transport.base import Connect
 from ..transport.tokens import TokenSource
@@ -73,6 +76,8 @@ class PeerPart:
                 self._membership.be_somebody()
         if name is not None and name != local.name:
             self.rename(name)
+        self._learn_logs()
+        self._fade()
 
     @classmethod
     def _open(
@@ -161,6 +166,24 @@ class PeerPart:
     def _put_field(self, room: int, root: Root, key: str, value: object) -> None:
         """Queue a field; inside a transaction."""
         put_field(self._db, room, root, key, value, me=self.device, now_ms=self.now_ms())
+
+    def _introduce(self, room: int) -> None:
+        """Say in a room who this person is; inside a transaction."""
+        self._put_field(room, Root.PROFILE, "name", self.name)
+        picture = self._personal.get("avatar")
+        if picture is not None:
+            self._put_field(room, Root.PROFILE, "avatar", picture)
+
+    def _fade(self) -> None:
+        """Let messages disappear whose time is over; later, where nothing can be written now."""
+        with suppress(StorageError):
+            fade(self._db, me=self.device, now_ms=self.now_ms())
+
+    def _learn_logs(self) -> None:
+        """Store what rooms' logs say that an earlier version did not store."""
+        for room in rooms_without_admins(self._db):
+            with self._db.atomic():
+                self._membership.learn_log(room)
 
     def _ring(self) -> None:
         """Tell the driver and everyone who waits that something was written."""

@@ -46,6 +46,7 @@ class PeerNotifying(PeerPart):
                 news = news_since(
                     self._db,
                     cursor.notified,
+                    now_ms=self.now_ms(),
                     upto=upto,
                     room=cursor.room,
                     message=cursor.message,

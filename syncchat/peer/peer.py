@@ -25,6 +25,7 @@ from ..wire.invite import InviteKind, decode_invite
 from .blocking import PeerBlocking
 from .reading import PeerReading
 from .stream import PeerEvents
+from .talks import PeerTalks
 
 if TYPE_CHECKING:
     from ..operate import Operator
@@ -63,7 +64,7 @@ def open_peer(
     )
 
 
-class Peer(PeerEvents, PeerReading, PeerBlocking):
+class Peer(PeerEvents, PeerReading, PeerBlocking, PeerTalks):
     """Is an open database; use it as a context manager."""
 
     # Rooms
@@ -80,7 +81,7 @@ class Peer(PeerEvents, PeerReading, PeerBlocking):
         with self._db.atomic():
             row = self._membership.create(checked, relay.rstrip("/"), history=history)
             self._put_field(row.id, Root.ROOM, "title", checked)
-            self._put_field(row.id, Root.PROFILE, "name", self.name)
+            self._introduce(row.id)
             self.devices.tell_home()
         self._ring()
         return Room(self, row.id)
@@ -115,7 +116,7 @@ class Peer(PeerEvents, PeerReading, PeerBlocking):
                     now_ms=self.now_ms(),
                 )
                 members.set_owners(self._db, here.id, [(self.device, self.id)])
-                self._put_field(here.id, Root.PROFILE, "name", self.name)
+                self._introduce(here.id)
                 self.devices.tell_home()
         self._ring()
         return Room(self, here.id)
@@ -123,13 +124,20 @@ class Peer(PeerEvents, PeerReading, PeerBlocking):
     def rooms(self, *, archived: bool | None = None) -> list[Room]:
         """Return every room: favourites first, else in the order in which they were added.
 
-        With ``archived`` only those that are archived, or only the others.
+        With ``archived`` only those that are archived, or only the others. Of two direct rooms with
+        one person, where both have made one at the same time, the one that is not used shows only
+        if something was written in it.
         """
-        every = [Room(self, r.id) for r in rooms.all_rooms(self._db) if not r.is_personal]
+        found = [row for row in rooms.all_rooms(self._db) if not row.is_personal]
+        every = [
+            handle
+            for row, handle in [(row, Room(self, row.id)) for row in found]
+            if not row.direct or handle.count() or self._direct_row(row.direct) in (None, row)
+        ]
         if not self._personal.all(SETTINGS_FIELD):
             return [] if archived else every
-        found = [(room, room.settings) for room in every]
-        wanted = [each for each in found if archived in (None, each[1].archived)]
+        settings = [(room, room.settings) for room in every]
+        wanted = [each for each in settings if archived in (None, each[1].archived)]
         return [room for room, _ in sorted(wanted, key=lambda each: not each[1].favourite)]
 
     def room(self, name: str | bytes) -> Room:

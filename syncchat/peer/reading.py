@@ -19,7 +19,7 @@ class PeerReading(PeerPart):
 
     def unread(self) -> dict[RoomId, UnreadCounts]:
         """Return how much of each room is unread, in the order in which they were added."""
-        return all_unread(self._db)
+        return all_unread(self._db, now_ms=self.now_ms())
 
     @property
     def receipts_up_to(self) -> int:

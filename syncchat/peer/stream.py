@@ -14,6 +14,7 @@ from ..events import (
     Event,
     MessageAdded,
     MessageChanged,
+    MessageGone,
     Notification,
     PresenceChanged,
     ReadMoved,
@@ -97,6 +98,7 @@ class PeerEvents(PeerOnline, PeerNotifying):
         unlisten = self._nearby.listen(lambda change: passing.append(_event_of(change)))
         try:
             while True:
+                self._fade()
                 if self._clock.monotonic() - looked >= LOOK_SECONDS:
                     looked = self._clock.monotonic()
                     passing.extend(self._due(told))
@@ -167,12 +169,13 @@ class _Feed:
                     self._ahead.extend(found)
                     self._seen = -1 if found else last
             self.is_at_end = not self._ahead
+            start = self.cursor.place.change
             page = [self._ahead.popleft() for _ in range(min(_PAGE, len(self._ahead)))]
             if page:
                 self.cursor = self.cursor._replace(place=page[-1])
-            return list(self._told(page))
+            return list(self._told(page, start))
 
-    def _told(self, page: list[Place]) -> Iterator[Event]:
+    def _told(self, page: list[Place], start: int) -> Iterator[Event]:
         """Yield the events of places, but for those that are told later, as they are by then."""
         shown = {row: _Shown(self._peer, row, page) for row in {place.room for place in page}}
         for place in page:
@@ -186,6 +189,8 @@ class _Feed:
                     yield MessageAdded(there.room_id, message, cursor=cursor)
                 case What.CHANGED if message is not None and message.id in there.unmoved:
                     yield MessageChanged(there.room_id, message, cursor=cursor)
+                case What.CHANGED if changes.is_gone(self._peer._db, place, told=start):
+                    yield MessageGone(there.room_id, MessageId(place.key), cursor=cursor)
                 case What.READ:
                     yield from self._read_moved(there, place, cursor)
 

@@ -23,6 +23,7 @@ from ..ids import (
     message_id,
 )
 from ..storage import chains, history, outbox, rooms, view
+from ..storage.erasing import fade
 from ..storage.outbox import Op, Waiting
 
 if TYPE_CHECKING:
@@ -38,16 +39,17 @@ class RoomPart:
         self._peer = peer
         self._row = row
 
-    def message(self, message: str) -> Message:
+    def message(self, message: str, *, hidden: bool = False) -> Message:
         """Return one message, by its id or an unmistakable beginning of it.
 
-        Raises ``NotFoundError``.
+        ``hidden`` gives what it says also where an admin has hidden it. Raises ``NotFoundError``.
         """
-        found = self._reading().one(message) if is_message_id(message) else None
+        reading = self._reading(shows_hidden=hidden)
+        found = reading.one(message) if is_message_id(message) else None
         if found is None and 8 <= len(message) < 26:
-            fitting = self._reading().matching_prefix(message.upper())
+            fitting = reading.matching_prefix(message.upper())
             if len(fitting) == 1:
-                found = self._reading().one(fitting[0])
+                found = reading.one(fitting[0])
         if found is None:
             raise NotFoundError(f"no message {message[:40]!r} in this room")
         return found
@@ -58,7 +60,11 @@ class RoomPart:
         return rooms.load_room(self._peer._db, self._row)
 
     def _names(self) -> dict[MemberId, str]:
-        return history.names_of(self._peer._db, self._row)
+        row = self._load()
+        names = history.names_of(self._peer._db, self._row)
+        if row.direct:  # whose name is known from elsewhere, while they have not come yet
+            names.setdefault(row.direct, row.title)
+        return names
 
     def _put_mark(self, root: Root, key: str, value_at: Any) -> None:
         with self._writing() as (stamp, batch):
@@ -71,6 +77,7 @@ class RoomPart:
         """Run a local write in one durable transaction, with a stamp of its own."""
         db = self._peer._db
         with db.atomic():
+            fade(db, me=self._peer.device, now_ms=self._peer.now_ms())
             if reason := self._peer._membership.may_write(self._row):
                 raise NotAllowedError(reason)
             stamp = rooms.next_stamp(db, self._peer.now_ms())
@@ -111,6 +118,9 @@ class RoomPart:
                 batch.write(new, moved.op.raw, value)
                 for each in outbox.about(db, self._row, new):
                     batch.note(each.root, each.key, None)
+        for each in outbox.naming(db, self._row, new) if new is not None else ():
+            raw = each.raw or ""
+            batch.write(message_id(Stamp(each.key), me), raw, decode_value(each.root, raw))
         batch.flush()
         return new
 
@@ -133,7 +143,12 @@ class RoomPart:
         found = self._reading().one(id_)
         return id_ if found is None or found.thread is None else found.thread
 
-    def _reading(self, *, is_whole: bool = False) -> history.Reading:
+    def _require_admin(self, what: str) -> None:
+        """Raise ``NotAllowedError`` unless this person's word counts on what admins may say."""
+        if self._peer.id not in view.admins_of(self._peer._db, self._row):
+            raise NotAllowedError(f"only admins may {what}")
+
+    def _reading(self, *, is_whole: bool = False, shows_hidden: bool = False) -> history.Reading:
         row = self._load()
         return history.Reading(
             self._peer._db,
@@ -142,6 +157,7 @@ class RoomPart:
             me=self._peer.device,
             now_ms=self._peer.now_ms(),
             is_whole=is_whole,
+            shows_hidden=shows_hidden,
         )
 
 

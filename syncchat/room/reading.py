@@ -21,19 +21,21 @@ class RoomReading(RoomPart):
         limit: int = 50,
         thread: str | None = None,
         threads: bool = False,
+        hidden: bool = False,
     ) -> list[Message]:
         """Return messages in display order: the last ``limit``, or those next to an id.
 
         ``before`` gives the ones just before that id, ``after`` those just after it; ``thread``
         only replies of that thread (of the message, or of the thread that it is in), ``threads``
-        also the replies of all threads among the others.
-        Raises ``ValidationError`` for a limit outside 1 to 1,000.
+        also the replies of all threads among the others; ``hidden`` also what others said in
+        messages that an admin has hidden. Raises ``ValidationError`` for a limit outside 1 to
+        1,000.
         """
         checked_limit(limit)
         ids = [None if i is None else self._checked_id(i) for i in (before, after)]
         with self._peer._db.reading():
             root = None if thread is None else self._thread_of(thread)
-            return self._reading().page(
+            return self._reading(shows_hidden=hidden).page(
                 before=ids[0], after=ids[1], thread=root, threads=threads, limit=limit
             )
 
@@ -59,8 +61,13 @@ class RoomReading(RoomPart):
             return [*first, middle, *last]
 
     def count(self) -> int:
-        """Return how many messages the room shows, replies in threads included."""
-        return tallies.message_count(self._peer._db, self._row)
+        """Return how many messages the room shows, replies in threads included.
+
+        Deleted and hidden ones do not count.
+        """
+        db = self._peer._db
+        over = tallies.overdue(db, self._peer.now_ms(), self._row).get(self._row, [])
+        return tallies.message_count(db, self._row) - len(over)
 
     def digest(self) -> str:
         """Return 64 hex digits that are equal on every peer whose room shows the same."""

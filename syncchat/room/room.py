@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from ..ids import (
+    MemberId,
     RoomId,
     room_text,
 )
 from .delivery import RoomDelivery
 from .drafts import RoomDrafts
+from .looks import RoomLooks
 from .outgoing import RoomOutbox
+from .pins import RoomPins
 from .places import RoomPlaces
+from .polls import RoomPolls
 from .presence import RoomPresence
 from .reading import RoomReading
+from .reports import RoomReports
 from .roster import RoomRoster
 from .stars import RoomStars
 from .unread import RoomUnread
@@ -29,6 +34,10 @@ class Room(
     RoomOutbox,
     RoomPresence,
     RoomRoster,
+    RoomPolls,
+    RoomPins,
+    RoomLooks,
+    RoomReports,
 ):
     """Is a handle on one room; it caches nothing. A peer's methods make it."""
 
@@ -49,8 +58,16 @@ class Room(
         return self._load().room_id
 
     @property
+    def direct(self) -> MemberId | None:
+        """Return with whom this is a direct room, None for any other; see ``Peer.direct``."""
+        return self._load().direct or None
+
+    @property
     def title(self) -> str:
-        """Return the room's title, or the start of its id while none is known."""
+        """Return the room's title, or the start of its id while none is known.
+
+        A direct room is called as who it is with.
+        """
         row = self._load()
         return row.title or room_text(row.room_id)[:8]
 

@@ -64,14 +64,19 @@ class RoomThreads(RoomPart):
     def _threads(self, rows: list[ThreadRow]) -> list[Thread]:
         wanted = {id_ for row in rows for id_ in (row.thread, row.last) if id_}
         here = {message.id: message for message in self._reading().many(sorted(wanted))}
-        return [
-            Thread(
-                row.thread,
-                here.get(row.thread),
-                row.messages,
-                row.unread,
-                row.mentions,
-                here.get(row.last),
+        db, now_ms = self._peer._db, self._peer.now_ms()
+        over = tallies.overdue(db, now_ms, self._row).get(self._row, [])
+        found = []
+        for row in rows:
+            gone = [each for each in over if each.thread == row.thread]
+            found.append(
+                Thread(
+                    row.thread,
+                    here.get(row.thread),
+                    row.messages - len(gone),
+                    row.unread - sum(each.is_unread for each in gone),
+                    row.mentions - sum(each.is_mention for each in gone),
+                    here.get(row.last),
+                )
             )
-            for row in rows
-        ]
+        return found

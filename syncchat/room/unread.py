@@ -57,7 +57,9 @@ class RoomUnread(RoomSettings):
         """
         db = self._peer._db
         with db.atomic():
-            wanted = message or tallies.last_theirs(db, self._row, self._unread().me)
+            wanted = message or tallies.last_theirs(
+                db, self._row, self._unread().me, now_ms=self._peer.now_ms()
+            )
             if wanted is None:
                 raise NotFoundError("nobody else has written in this room yet")
             found = self.message(wanted)
@@ -76,17 +78,21 @@ class RoomUnread(RoomSettings):
     def unread(self, *, thread: str | None = None) -> int:
         """Return how many messages are unread outside of threads, or in one thread."""
         timeline = "" if thread is None else self._thread_of(thread)
-        return tallies.thread_row(self._peer._db, self._row, timeline).unread
+        db = self._peer._db
+        over = tallies.overdue(db, self._peer.now_ms(), self._row).get(self._row, [])
+        less = sum(each.is_unread for each in over if (each.thread or "") == timeline)
+        return tallies.thread_row(db, self._row, timeline).unread - less
 
     def unread_counts(self) -> UnreadCounts:
         """Return how many messages are unread, and how many of them mention this person."""
-        return tallies.unread_of(self._peer._db, self._row)
+        return tallies.unread_of(self._peer._db, self._row, now_ms=self._peer.now_ms())
 
     def first_unread(self, *, thread: str | None = None) -> Message | None:
         """Return where to read on: the unread message that is shown first, None for none."""
         timeline = None if thread is None else self._thread_of(thread)
         with self._peer._db.reading():
-            found = tallies.first_unread(self._peer._db, self._row, timeline)
+            now_ms = self._peer.now_ms()
+            found = tallies.first_unread(self._peer._db, self._row, timeline, now_ms=now_ms)
             return None if found is None else self.message(found)
 
     # Inside

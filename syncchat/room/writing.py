@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import replace as changed
 from typing import Any
 
-from ..core.message import Message, Status
+import msgspec
+from msgspec.structs import replace
+
+from ..core.clock import ms_of
+from ..core.emoji import emoji_form
+from ..core.message import Message, Status, TextVersion
 from ..core.values import (
+    EARLIER_MAX,
     KIND_CHARS_MAX,
     TITLE_CHARS_MAX,
-    DeleteValue,
+    VALUE_BYTES_MAX,
     EditValue,
     FieldValue,
     MessageValue,
@@ -18,10 +24,9 @@ from ..core.values import (
     Root,
     decode_value,
     encode_value,
-    is_emoji,
     is_label,
 )
-from ..errors import NotFoundError, ValidationError
+from ..errors import DecodeError, NotAllowedError, NotFoundError, ValidationError
 from ..ids import (
     MemberId,
     MessageId,
@@ -30,7 +35,9 @@ from ..ids import (
     message_id,
     stamp_of,
 )
-from ..storage import chains, outbox, sending
+from ..storage import outbox, sending, view
+from ..storage.erasing import delete_own
+from ..storage.fields import last_sealed, timer_seconds
 from ..storage.outbox import Op
 from .base import checked_text, json_object
 from .threads import RoomThreads
@@ -39,6 +46,12 @@ MENTIONS_MAX = 100
 """Whom one message calls; more are not called but alarmed."""
 
 ONCE_CHARS_MAX = 200
+
+EARLIER_BYTES_MAX = VALUE_BYTES_MAX // 2
+"""Of earlier texts that an edit carries; the oldest are left out."""
+
+EARLIER_BYTES_MIN = 1_024
+"""What is left free in an edit beside its texts."""
 
 
 class RoomWriting(RoomThreads):
@@ -83,20 +96,27 @@ class RoomWriting(RoomThreads):
                 raise ValidationError(f"{reference!r} is not a message id")
         if once is not None and not 0 < len(checked_text(once, "once")) <= ONCE_CHARS_MAX:
             raise ValidationError(f"once must have 1 to {ONCE_CHARS_MAX} characters")
-        value = MessageValue(
-            text=text,
-            kind=kind,
-            reply_to=reply_to,
-            thread=self._thread_for(reply_to, thread),
-            mentions=self._checked_mentions(mentions),
-            attachments=tuple(json_object(a, "an attachment") for a in attachments),
-            metadata=json_object(metadata, "metadata") if metadata else None,
+        return self._write(
+            MessageValue(
+                text=text,
+                kind=kind,
+                reply_to=reply_to,
+                thread=self._thread_for(reply_to, thread),
+                mentions=self._checked_mentions(mentions),
+                attachments=tuple(json_object(a, "an attachment") for a in attachments),
+                metadata=json_object(metadata, "metadata") if metadata else None,
+            ),
+            once=once,
         )
-        raw = encode_value(value)
-        shown = decode_value(Root.MESSAGES, raw)  # as others read it: JSON has no sets, no NaN
+
+    def _write(self, value: MessageValue, *, once: str | None = None) -> Message:
+        """Write a message, which disappears when the room's timer says so."""
         with self._writing() as (stamp, batch):
             if once is not None and (before := self._sent_before(once)) is not None:
                 return before
+            timer_ms = timer_seconds(self._peer._db, self._row) * 1_000
+            raw = encode_value(replace(value, expires=timer_ms or None))
+            shown = decode_value(Root.MESSAGES, raw)  # as others read it: no sets, no NaN
             written = message_id(stamp, self._peer.device)
             if once is not None:
                 sending.note_sent(self._peer._db, self._row, once, written)
@@ -105,7 +125,7 @@ class RoomWriting(RoomThreads):
             batch.flush()
             sent = self.message(written)  # in the transaction, where no lock is to be taken anew
         if self._peer._say_typing is not None:
-            self._peer._say_typing(sent.room_id, thread or "", is_typing=False)
+            self._peer._say_typing(sent.room_id, sent.thread or "", is_typing=False)
         return sent
 
     def edit(self, message: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
@@ -125,23 +145,16 @@ class RoomWriting(RoomThreads):
                 now = self._checked_mentions(mentions, before=own.mentions)
             pending = self._queued(own.id)
             if own.status is Status.REFUSED and pending is not None:
-                own = replace(own, id=self._unparked(own.id))
+                own = changed(own, id=self._unparked(own.id))
                 pending = self._queued(own.id)
             if pending is not None:
-                value = MessageValue(
-                    text=text,
-                    kind=own.kind,
-                    reply_to=own.reply_to,
-                    thread=own.thread,
-                    mentions=now,
-                    attachments=own.attachments,
-                    metadata=own.metadata,
-                )
+                value = replace(_said(pending, own), text=text, mentions=now)
                 raw = encode_value(value)
                 self._queue(Op(Root.MESSAGES, pending.key, pending.at, raw))
                 batch.write(own.id, raw, value)
             else:
-                edit = EditValue(stamp, text, self._if_others(own.id, now))
+                earlier = self._earlier_texts(own.id, text)
+                edit = EditValue(stamp, text, self._if_others(own.id, now), earlier)
                 self._queue(Op(Root.EDITS, own.id, stamp, encode_value(edit)))
                 batch.note(Root.EDITS, own.id, edit)
         return self.message(own.id)
@@ -153,21 +166,31 @@ class RoomWriting(RoomThreads):
         """
         with self._writing() as (stamp, batch):
             own = self._own(message, "delete")
-            if self._queued(own.id) is not None:
-                outbox.drop_about(self._peer._db, self._row, own.id)
-                batch.withdraw(own.id)
-                return
-            outbox.drop(self._peer._db, self._row, Root.EDITS, own.id)
-            delete = DeleteValue(stamp, own.thread)
-            self._queue(Op(Root.DELETES, own.id, stamp, encode_value(delete)))
-            if author_device(own.id) == self._peer.device:
-                self._queue(Op(Root.MESSAGES, stamp_of(own.id), stamp, None))
-            chain = chains.find_chain(self._peer._db, self._row, self._peer.device)
-            if chain is not None and chains.volumes_holding(
-                self._peer._db, chain.id, chain.device, Root.EDITS, own.id
-            ):
-                self._queue(Op(Root.EDITS, own.id, stamp, None))
-            batch.note(Root.DELETES, own.id, delete)
+            delete_own(
+                self._peer._db,
+                self._row,
+                own.id,
+                batch,
+                at=stamp,
+                me=self._peer.device,
+                is_gone=own.expires_at is not None,
+            )
+
+    def edits(self, message: str) -> list[TextVersion]:
+        """Return the texts that a message had, first written first; the last is the one shown.
+
+        What was corrected before it was sent is not among them, nor what is older than the last
+        20 of a device's edits. Raises ``NotFoundError``, also for a deleted message.
+        """
+        found = self.message(message)
+        if found.deleted:
+            raise NotFoundError("the message was deleted")
+        if found.hidden and not found.mine:
+            raise NotAllowedError("the message was hidden by an admin")
+        me = self._peer.device
+        with self._peer._db.reading():
+            said = view.versions_of(self._peer._db, self._row, found.id, me=me)
+        return [TextVersion(each.text, ms_of(each.at)) for each in said]
 
     def react(self, message: str, emoji: str) -> None:
         """Add a reaction; raises ``NotFoundError``, ``ValidationError``."""
@@ -227,12 +250,41 @@ class RoomWriting(RoomThreads):
         return None if mentions == self._reading().mentions_as_sent(message) else mentions
 
     def _react(self, message: str, emoji: str, *, on: bool) -> None:
-        if not is_emoji(checked_text(emoji, "an emoji")):
-            raise ValidationError(f"{emoji!r} is not an emoji")
+        form = emoji_form(checked_text(emoji, "an emoji"))
+        if form is None:
+            raise ValidationError(f"{emoji[:40]!r} is not an emoji; give exactly one")
         target = self.message(message)
         if target.deleted:
             raise NotFoundError("the message was deleted")
-        self._put_mark(Root.REACTIONS, target.id + emoji, lambda at: ReactionValue(at, on))
+        forms = [form] if on else self._forms_used(target.id, form)
+        for each in forms:
+            key = target.id + each
+            self._put_mark(Root.REACTIONS, key, lambda at: ReactionValue(at, on))
+
+    def _earlier_texts(self, message: MessageId, text: str) -> tuple[tuple[str, str], ...]:
+        """Return what this device's edit to ``text`` carries of those before it."""
+        db, me = self._peer._db, self._peer.device
+        before = last_sealed(db, self._row, Root.EDITS, message, me=me)
+        return () if before is None else fitting(text, [*before.earlier, (before.at, before.text)])
+
+    def _forms_used(self, message: MessageId, form: str) -> list[str]:
+        """Return in which forms this person has put an emoji to a message; in its own, if none."""
+        db, me = self._peer._db, self._peer.id
+        used = [
+            reaction.emoji
+            for reaction in view.reactions_to(db, self._row, message)
+            if reaction.member == me and emoji_form(reaction.emoji) == form
+        ]
+        return used or [form]
+
+
+def _said(pending: Op, own: Message) -> MessageValue:
+    """Return what waits to be sent; of one that others could not read, what is shown of it."""
+    try:
+        said: MessageValue = decode_value(Root.MESSAGES, pending.raw or "")
+    except DecodeError:
+        return MessageValue(kind=own.kind, reply_to=own.reply_to, thread=own.thread)
+    return said
 
 
 def checked_title(title: str) -> str:
@@ -241,3 +293,22 @@ def checked_title(title: str) -> str:
     if not is_label(title, TITLE_CHARS_MAX):
         raise ValidationError(f"a title has 1 to {TITLE_CHARS_MAX} printable characters")
     return title
+
+
+def fitting(text: str, earlier: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the newest of the earlier texts that go with a new one."""
+    kept: list[tuple[str, str]] = []
+    left = min(EARLIER_BYTES_MAX, VALUE_BYTES_MAX - _json_bytes(text) - EARLIER_BYTES_MIN)
+    for at, said in reversed(earlier[-EARLIER_MAX:]):
+        left -= _json_bytes((at, said)) + 1
+        if left < 0:
+            break
+        kept.append((at, said))
+    return tuple(reversed(kept))
+
+
+def _json_bytes(value: object) -> int:
+    try:
+        return len(msgspec.json.encode(value))
+    except (UnicodeError, ValueError) as exc:
+        raise ValidationError(f"this cannot be written as JSON: {exc}") from exc

@@ -138,6 +138,19 @@ def still_at(db: Database, room: int, places: Iterable[Place]) -> Iterator[Messa
             yield MessageId(place.key)
 
 
+def is_gone(db: Database, place: Place, *, told: int) -> bool:
+    """Tell whether a message has disappeared, and nothing has changed about it since its place.
+
+    One that was not there at the change ``told`` has never been told of, and is no news.
+    """
+    row = db.row(
+        "select 1 from message where room = ? and message = ? and gone = 1 and change = ? "
+        "and added <= ?",
+        (place.room, place.key, place.change, told),
+    )
+    return row is not None
+
+
 def read_at(db: Database, place: Place) -> Stamp | None:
     """Return up to where was read what is told at a place; None if it is told later by now."""
     member, _, marker = place.key.partition("/")

@@ -26,11 +26,14 @@ from .locks import Key, Lock
 APPLICATION_ID = 0x53594E43
 """``SYNC`` in ASCII: tells a syncchat database from any other SQLite file."""
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Grows with every migration of ``schema``; kept in SQLite's ``user_version``."""
 
 BUSY_SECONDS_MAX = 10.0
 """How long a write waits for another process's; theirs last milliseconds."""
+
+WIPE_WAIT_MS = 50
+"""How long a commit waits for others' reading before it leaves deleted text in the log for now."""
 
 CACHE_KIB = 8_192
 """SQLite's page cache; enough for the hot pages of a large room."""
@@ -54,6 +57,7 @@ class Database:
         self.inode: tuple[int, int] | None = None
         self.raw_key: bytes | None = None
         self._durable: bool | None = None
+        self._owes_wipe = False
         self._errors: type[Exception] = sqlite3.Error
         self._salt = b""
         if key is not None and str(path) == ":memory:":
@@ -99,6 +103,16 @@ class Database:
                 if self._conn.in_transaction:
                     self._conn.execute("rollback")
                 raise
+            if self._owes_wipe:
+                self._wipe_log()
+
+    def wipe(self) -> None:
+        """Say that this transaction removes what must leave no trace in the file.
+
+        Deleted rows are overwritten as they go; once it is committed, the write-ahead log is
+        emptied, too, at once or, where somebody is reading, with a later commit or at the end.
+        """
+        self._owes_wipe = True
 
     @contextmanager
     def _part(self) -> Iterator[None]:
@@ -264,6 +278,15 @@ class Database:
         """Commit; a simulated disk fails here, and remembers what ``durable`` promised."""
         del durable
         self._conn.execute("commit")
+
+    def _wipe_log(self) -> None:
+        with suppress(self._errors):  # what was committed is; this is tried again
+            self._conn.execute(f"pragma busy_timeout = {WIPE_WAIT_MS}")
+            try:
+                (busy, _, _) = self._conn.execute("pragma wal_checkpoint(truncate)").fetchone()
+                self._owes_wipe = bool(busy)
+            finally:
+                self._conn.execute(f"pragma busy_timeout = {round(BUSY_SECONDS_MAX * 1000)}")
 
     def _check_key(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,18 +25,20 @@ from . import outbox
 from .aside import shown_condition
 from .database import Database
 from .members import Owners
-from .tallies import reply_counts
+from .parts import distinct, forwarded_of, pinned_of, poll_of
+from .tallies import THERE, reply_counts
 from .view import mentions_of, reactions_of
 
 PAGE_MAX = 1_000
 """Messages in one page; a program that wants more asks again with the last id."""
 
 _COLUMNS = (
-    "id, message, seq, value, edited, edited_at, deleted, reactions, thread, mentions, unread"
+    "message, seq, value, edited, edited_at, deleted, reactions, thread, mentions, unread, votes, "
+    "expires_ms, hidden"
 )
 
 _UNACKED = (
-    "chain = ? and seq > ? and deleted = 0 and volume in "
+    "chain = ? and seq > ? and deleted = 0 and gone = 0 and volume in "
     "(select distinct volume from envelope where chain = ? and seq > ?)"
 )
 
@@ -50,6 +52,7 @@ class _Around:
     readers: dict[str, list[tuple[MemberId, Stamp]]]
     quotes: dict[str, Quote]
     replies: dict[str, int]
+    pinned: Set[MessageId]
 
 
 class Reading:
@@ -64,6 +67,7 @@ class Reading:
         me: DeviceId,
         now_ms: int,
         is_whole: bool = False,
+        shows_hidden: bool = False,
     ) -> None:
         """``is_whole`` also shows what the person has set aside."""
         self._db = db
@@ -73,6 +77,7 @@ class Reading:
         self._owners = Owners(db, room)
         self._now_ms = now_ms
         self._shown = "1" if is_whole else shown_condition(db, room)
+        self._shows_hidden = shows_hidden
 
     def page(
         self,
@@ -87,8 +92,8 @@ class Reading:
 
         Of one thread; or those outside of threads, and with ``threads`` those inside, too.
         """
-        where = ["room = ?", self._shown]
-        values: list[Any] = [self._room]
+        where = ["room = ?", self._shown, THERE]
+        values: list[Any] = [self._room, self._now_ms]
         if before is not None:
             where.append("message < ?")
             values.append(before)
@@ -111,8 +116,9 @@ class Reading:
     def one(self, message: str) -> Message | None:
         """Return one message, or None."""
         rows = self._db.rows(
-            f"select {_COLUMNS} from message where room = ? and message = ? and {self._shown}",
-            (self._room, message),
+            f"select {_COLUMNS} from message where room = ? and message = ? and {THERE} "
+            f"and {self._shown}",
+            (self._room, message, self._now_ms),
         )
         found = self._messages(rows)
         return found[0] if found else None
@@ -123,8 +129,8 @@ class Reading:
         return self._messages(
             self._db.rows(
                 f"select {_COLUMNS} from message where room = ? and message in ({places}) "
-                f"and {self._shown} order by message",
-                (self._room, *ids),
+                f"and {THERE} and {self._shown} order by message",
+                (self._room, *ids, self._now_ms),
             )
         )
 
@@ -141,30 +147,35 @@ class Reading:
             MessageId(found)
             for (found,) in self._db.rows(
                 "select message from message where room = ? and message >= ? and message < ? "
-                "limit 2",
-                (self._room, prefix, prefix + "~"),
+                f"and {THERE} limit 2",
+                (self._room, prefix, prefix + "~", self._now_ms),
             )
         ]
 
     def _messages(self, rows: Iterable[tuple[Any, ...]]) -> list[Message]:
-        found = [(row, decode_value(Root.MESSAGES, row[3] or "{}")) for row in rows]
+        found = [(row, decode_value(Root.MESSAGES, row[2] or "{}")) for row in rows]
         names = names_of(self._db, self._room)
         around = _Around(
             names,
             _OwnStates(self._db, self._room, self._me),
-            self._readers({marker_key(author_device(row[1]), row[8]) for row, _ in found}),
+            self._readers({marker_key(author_device(row[0]), row[7]) for row, _ in found}),
             self._quotes({said.reply_to for _, said in found if said.reply_to}, names),
-            reply_counts(self._db, self._room, [row[1] for row, _ in found]),
+            reply_counts(self._db, self._room, [row[0] for row, _ in found]),
+            pinned_of(self._db, self._room, [row[0] for row, _ in found]),
         )
         return [self._message(row, said, around) for row, said in found]
 
     def _message(self, row: tuple[Any, ...], said: MessageValue, around: _Around) -> Message:
-        _, message, seq, _, edited, edited_at, deleted, reactions, thread, mentions, unread = row
+        message, seq, _, edited, edited_at, deleted, reactions, thread, mentions, unread = row[:10]
+        votes, expires, hidden = row[10:]
         writer, written = author_device(message), stamp_of(message)
         sender = self._owners[writer]
+        me = self._owners[self._me]
         names, readers = around.names, around.readers[marker_key(writer, thread)]
+        if self._is_withheld(sender, hidden):
+            said, edited, mentions, votes = MessageValue(kind=said.kind), None, None, None
         read_by = tuple(m for m, upto in readers if upto >= written and m != sender)
-        mine = sender == self._owners[self._me]
+        mine = sender == me
         status = Status.DELIVERED
         if mine:
             status = (
@@ -186,7 +197,7 @@ class Reading:
             thread=thread,
             reactions=tuple(
                 ReactionView(r.member, names.get(r.member) or r.member[:6], r.emoji, ms_of(r.at))
-                for r in reactions_of(reactions)
+                for r in distinct(reactions_of(reactions))
             ),
             read_by=read_by,
             status=status,
@@ -198,7 +209,16 @@ class Reading:
             quote=around.quotes.get(said.reply_to or ""),
             replies=around.replies.get(message, 0),
             unread=bool(unread),
+            hidden=bool(hidden),
+            pinned=message in around.pinned,
+            expires_at=expires,
+            forwarded=forwarded_of(said),
+            poll=poll_of(said, votes, me),
         )
+
+    def _is_withheld(self, sender: MemberId, hidden: int) -> bool:
+        """Tell whether what somebody said is left out, because an admin has hidden it."""
+        return bool(hidden) and sender != self._owners[self._me] and not self._shows_hidden
 
     def _readers(self, places: set[str]) -> dict[str, list[tuple[MemberId, Stamp]]]:
         return {
@@ -220,9 +240,9 @@ class Reading:
         here = {
             row[0]: row[1:]
             for row in self._db.rows(
-                "select message, value, edited, deleted from message "
-                f"where room = ? and message in ({places}) and {self._shown}",
-                (self._room, *sorted(answered)),
+                "select message, value, edited, deleted, hidden from message "
+                f"where room = ? and {THERE} and message in ({places}) and {self._shown}",
+                (self._room, self._now_ms, *sorted(answered)),
             )
         }
         return {message: self._quote(message, here.get(message), names) for message in answered}
@@ -235,9 +255,11 @@ class Reading:
         name = names.get(sender) or sender[:6]
         if row is None:
             return Quote(id_, sender, name, is_here=False)
-        value, edited, deleted = row
+        value, edited, deleted, hidden = row
         said = decode_value(Root.MESSAGES, value or "{}")
         text = said.text if edited is None else edited
+        if self._is_withheld(sender, hidden):
+            text = ""
         return Quote(id_, sender, name, text[:QUOTE_CHARS_MAX], said.kind, bool(deleted))
 
 
@@ -309,7 +331,8 @@ def unacked_count(db: Database, chain: int, acked: int) -> int:
 def touch_own(db: Database, chain: int, *, after_seq: int, upto_seq: int, change: int) -> None:
     """Mark own messages as changed because their state moved on."""
     db.execute(
-        "update message set change = ? where chain = ? and seq > ? and seq <= ? and volume in "
+        "update message set change = ? "
+        "where chain = ? and seq > ? and seq <= ? and gone = 0 and volume in "
         "(select distinct volume from envelope where chain = ? and seq > ? and seq <= ?)",
         (change, chain, after_seq, upto_seq, chain, after_seq, upto_seq),
     )
@@ -330,6 +353,6 @@ def own_seq(db: Database, room: int, message: str) -> int | None:
 def touch(db: Database, room: int, messages: Iterable[str], *, change: int) -> None:
     """Mark messages as changed."""
     db.executemany(
-        "update message set change = ? where room = ? and message = ?",
+        "update message set change = ? where room = ? and message = ? and gone = 0",
         [(change, room, message) for message in messages],
     )

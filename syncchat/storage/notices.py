@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..ids import MessageId
 from .database import Database
+from .tallies import THERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,13 @@ class News:
 
 
 def news_since(
-    db: Database, after: int, *, upto: int = 2**62, room: int = 0, message: str = ""
+    db: Database,
+    after: int,
+    *,
+    now_ms: int,
+    upto: int = 2**62,
+    room: int = 0,
+    message: str = "",
 ) -> list[News]:
     """Return what is news since a change number, in display order, room by room.
 
@@ -30,10 +37,11 @@ def news_since(
     """
     rows = db.rows(
         "select room, message, mention, added > ? from message where change > ? and deleted = 0 "
+        f"and hidden = 0 and {THERE} "
         "and ((unread = 1 and added > ? and added <= ?) or (mention = 1 and mention_at > ? "
         "and mention_at <= ? and mention_at > added and added <= ?)) "
         "and (room, message) > (?, ?) order by room, message",
-        (after, after, after, upto, after, upto, after, room, message),
+        (after, after, now_ms, after, upto, after, upto, after, room, message),
     )
     found = [News(room, MessageId(m), bool(mention), bool(new)) for room, m, mention, new in rows]
     return found

@@ -156,6 +156,18 @@ def about(db: Database, room: int, target: str) -> list[Op]:
     ]
 
 
+def naming(db: Database, room: int, message: str) -> list[Op]:
+    """Return the messages in the outbox that name another one: answers to it, or in its thread."""
+    return [
+        Op(Root.MESSAGES, key, at, raw)
+        for key, at, raw in db.rows(
+            "select key, at, raw from op where room = ? and root = ? and target <> ? "
+            "and refusal is not ? and instr(raw, ?)",
+            (room, int(Root.MESSAGES), message, str(Refusal.INVALID), message),
+        )
+    ]
+
+
 def give_stamp(db: Database, room: int, id_: int, stamp: Stamp, *, device: DeviceId) -> None:
     """Give one op another stamp, and where it is a message another id, everywhere in the outbox."""
     row = db.row("select root, key, at, raw is null from op where id = ?", (id_,))
@@ -171,9 +183,9 @@ def give_stamp(db: Database, room: int, id_: int, stamp: Stamp, *, device: Devic
             "update sent_once set message = ? where room = ? and message = ?", (new, room, old)
         )
         db.execute(
-            "update op set target = ?, key = replace(key, ?, ?), raw = replace(raw, ?, ?) "
-            "where room = ? and (target = ? or instr(raw, ?))",
-            (new, old, new, old, new, room, old, old),
+            "update op set target = replace(target, ?, ?), key = replace(key, ?, ?), "
+            "raw = replace(raw, ?, ?) where room = ? and (instr(target, ?) or instr(raw, ?))",
+            (old, new, old, new, old, new, room, old, old),
         )
     else:
         db.execute("update op set raw = replace(raw, ?, ?) where id = ?", (at, stamp, id_))

@@ -11,7 +11,7 @@ from .aside import BLOCK_FIELD, GONE_FIELD
 from .database import Database
 from .view.unread import MARK_FIELD
 
-_SHOWN = "value, edited, edited_at, deleted, reactions, mentions"
+_SHOWN = "value, edited, edited_at, deleted, reactions, mentions, votes, gone, hidden"
 
 
 @contextmanager

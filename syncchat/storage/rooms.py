@@ -10,11 +10,14 @@ from typing import Any
 from ..core import clock
 from ..core.digest import DIGEST_BYTES
 from ..errors import NotFoundError, ValidationError
-from ..ids import RoomId, Stamp, room_text
+from ..ids import MemberId, RoomId, Stamp, room_text
 from .database import Database
 
 NO_INCARNATION = bytes(8)
 NO_FINGERPRINT = bytes(8)
+
+NOTES_TITLE = "Notes"
+"""What the personal room is called, whatever it was called when it was made."""
 
 
 class Standing(StrEnum):
@@ -69,11 +72,13 @@ class RoomRow:
     invite: bytes | None
     is_personal: bool
     is_doubted: bool
+    direct: MemberId
+    """With whom it is a direct room, empty for any other."""
 
 
 _COLUMNS = (
     "id, room_id, title, relay, epoch, incarnation, cursor, fingerprint, head, standing, invite, "
-    "is_personal, is_doubted"
+    "is_personal, is_doubted, direct"
 )
 
 
@@ -156,6 +161,7 @@ def add_room(
     standing: Standing,
     invite: bytes | None = None,
     is_personal: bool = False,
+    direct: str = "",
     now_ms: int,
 ) -> RoomRow:
     """Store a room, or return it as it is when it is here already."""
@@ -164,8 +170,8 @@ def add_room(
         return found
     db.execute(
         "insert into room (room_id, title, relay, epoch, digest, incarnation, cursor, fingerprint, "
-        "head, change, joined_ms, standing, invite, is_personal) "
-        "values (?, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?)",
+        "head, change, joined_ms, standing, invite, is_personal, direct) "
+        "values (?, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
             room_id,
             title,
@@ -178,6 +184,7 @@ def add_room(
             standing,
             invite,
             is_personal,
+            direct,
         ),
     )
     added = find_by_id(db, room_id)
@@ -212,6 +219,8 @@ def find_room(db: Database, name: str) -> RoomRow:
     rooms = [row for row in all_rooms(db) if not row.is_personal]
     found = [r for r in rooms if r.title == name]
     found = found or [r for r in rooms if r.title.casefold() == name.casefold()]
+    if not found and name.casefold() == NOTES_TITLE.casefold():
+        found = [row for row in all_rooms(db) if row.is_personal]
     if not found and len(name) >= 4:
         found = [r for r in rooms if room_text(r.room_id).startswith(name.upper())]
     if not found:
@@ -221,6 +230,17 @@ def find_room(db: Database, name: str) -> RoomRow:
         ids = ", ".join(room_text(r.room_id)[:8] for r in found)
         raise ValidationError(f"several rooms are called {name!r}; use an id: {ids}")
     return found[0]
+
+
+def direct_rooms(db: Database, member: str) -> list[RoomRow]:
+    """Return the direct rooms with a person, in order of id."""
+    rows = db.rows(f"select {_COLUMNS} from room where direct = ? order by room_id", (member,))
+    return [_room(row) for row in rows]
+
+
+def set_direct(db: Database, room: int, member: str) -> None:
+    """Store with whom a room is a direct one."""
+    db.execute("update room set direct = ? where id = ?", (member, room))
 
 
 def room_key(db: Database, room: int, epoch: int) -> bytes | None:
@@ -331,7 +351,7 @@ def _room(row: tuple[Any, ...]) -> RoomRow:
     return RoomRow(
         id_,
         RoomId(room_id),
-        title,
+        NOTES_TITLE if row[11] else title,
         relay,
         epoch,
         incarnation,
@@ -342,4 +362,5 @@ def _room(row: tuple[Any, ...]) -> RoomRow:
         row[10],
         bool(row[11]),
         bool(row[12]),
+        MemberId(row[13]),
     )

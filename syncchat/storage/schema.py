@@ -67,6 +67,13 @@ def _note_mentions(db: Tables) -> None:
 
 
 @migrations()
+def m108_kinds(db: Tables) -> None:
+    """Make room for polls, disappearing and hidden messages, admins, and direct rooms."""
+    for statement in _KINDS:
+        db.conn.execute(statement)
+
+
+@migrations()
 def m109_stream(db: Tables) -> None:
     """Order what was added, keep what parks an entry, who has what, and what was sent once."""
     for statement in _STREAM.split(";"):
@@ -395,3 +402,44 @@ create table sent_once (
     unique (room, once)
 ) strict
 """
+_IS_THERE = "({0}.deleted = 0 and {0}.gone = 0 and {0}.hidden = 0)"
+_COUNT_THERE = _COUNT_NEW.replace("new.deleted = 0", _IS_THERE.format("new"))
+_UNCOUNT_THERE = _UNCOUNT_OLD.replace("(old.deleted = 0)", _IS_THERE.format("old"))
+
+_KINDS = (
+    "alter table message add column votes text",
+    "alter table message add column expires_ms integer",
+    "alter table message add column gone integer not null default 0",
+    "alter table message add column hidden integer not null default 0",
+    "create index message_expires on message (expires_ms) "
+    "where gone = 0 and expires_ms is not null",
+    "create index message_shown on message (room, message) where gone = 0",
+    """
+    create table hidden (
+        room integer not null references room (id),
+        message text not null,
+        primary key (room, message)
+    ) strict, without rowid
+    """,
+    """
+    create table admin (
+        room integer not null references room (id),
+        member text not null,
+        primary key (room, member)
+    ) strict, without rowid
+    """,
+    "alter table room add column direct text not null default ''",
+    "drop trigger message_gone",
+    "drop trigger message_changed",
+    f"""
+    create trigger message_gone after delete on message begin {_UNCOUNT_THERE} {_LAST_OF_OLD} end
+    """,
+    f"""
+    create trigger message_changed
+    after update of deleted, gone, hidden, unread, mention, thread on message
+    when (old.deleted, old.gone, old.hidden, old.unread, old.mention)
+        <> (new.deleted, new.gone, new.hidden, new.unread, new.mention)
+        or old.thread is not new.thread
+    begin {_UNCOUNT_THERE} {_COUNT_THERE} end
+    """,
+)

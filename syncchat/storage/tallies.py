@@ -39,7 +39,7 @@ class Added(NamedTuple):
 
     message: MessageId
     thread: str | None
-    is_deleted: bool
+    is_away: bool
     is_unread: bool
     is_mention: bool
 
@@ -49,7 +49,7 @@ def count_added(db: Database, room: int, added: Iterable[Added]) -> None:
     counts: dict[str, list[Any]] = {}
     for each in added:
         count = counts.setdefault(each.thread or "", [0, 0, 0, ""])
-        count[0] += not each.is_deleted
+        count[0] += not each.is_away
         count[1] += each.is_unread
         count[2] += each.is_unread and each.is_mention
         count[3] = max(count[3], each.message)
@@ -62,6 +62,9 @@ def count_added(db: Database, room: int, added: Iterable[Added]) -> None:
     )
 
 
+THERE = "gone = 0 and (expires_ms is null or expires_ms > ?)"
+"""Which messages are there at a moment; those whose time is over may still wait to be erased."""
+
 _COUNTS = (
     "coalesce(sum(case thread when '' then unread end), 0), "
     "coalesce(sum(case thread when '' then mentions end), 0), "
@@ -71,7 +74,7 @@ _COUNTS = (
 
 
 def message_count(db: Database, room: int, thread: str | None = None) -> int:
-    """Return how many messages a room or a thread shows, deleted ones not counted."""
+    """Return how many messages a room or a thread shows, but deleted or hidden ones."""
     where, values = ("", (room,)) if thread is None else (" and thread = ?", (room, thread))
     (found,) = db.execute(
         f"select coalesce(sum(messages), 0) from tally where room = ?{where}", values
@@ -79,17 +82,18 @@ def message_count(db: Database, room: int, thread: str | None = None) -> int:
     return int(found)
 
 
-def unread_of(db: Database, room: int) -> UnreadCounts:
+def unread_of(db: Database, room: int, *, now_ms: int) -> UnreadCounts:
     """Return how much of a room is unread."""
     row = db.row(f"select {_COUNTS} from tally where room = ? and unread > 0", (room,))
     assert row is not None
-    return UnreadCounts(*row)
+    return without(UnreadCounts(*row), overdue(db, now_ms, room).get(room, ()))
 
 
-def all_unread(db: Database) -> dict[RoomId, UnreadCounts]:
+def all_unread(db: Database, *, now_ms: int) -> dict[RoomId, UnreadCounts]:
     """Return how much is unread of every room but the personal one."""
+    over = overdue(db, now_ms)
     found = {
-        room: UnreadCounts(*counts)
+        room: without(UnreadCounts(*counts), over.get(room, ()))
         for room, *counts in db.rows(
             f"select room, {_COUNTS} from tally where unread > 0 group by room"
         )
@@ -131,22 +135,51 @@ def reply_counts(db: Database, room: int, messages: list[MessageId]) -> dict[str
     return dict(found)
 
 
-def first_unread(db: Database, room: int, thread: str | None) -> MessageId | None:
+def overdue(db: Database, now_ms: int, room: int | None = None) -> dict[int, list[Added]]:
+    """Return by room what is counted although its time is over: it waits to be erased."""
+    where, values = ("", (now_ms,)) if room is None else (" and room = ?", (now_ms, room))
+    found: dict[int, list[Added]] = {}
+    for place, message, thread, unread, mention in db.rows(
+        "select room, message, thread, unread, mention from message "
+        f"where gone = 0 and deleted = 0 and hidden = 0 and expires_ms <= ?{where}",
+        values,
+    ):
+        is_mention = bool(mention and unread)
+        found.setdefault(place, []).append(
+            Added(MessageId(message), thread, False, bool(unread), is_mention)
+        )
+    return found
+
+
+def without(counts: UnreadCounts, gone: Iterable[Added]) -> UnreadCounts:
+    """Return counts less what is over."""
+    for each in gone:
+        if each.thread is None:
+            less = UnreadCounts(each.is_unread, each.is_mention)
+        else:
+            less = UnreadCounts(0, 0, each.is_unread, each.is_mention)
+        counts = UnreadCounts(*(have - take for have, take in zip(counts, less, strict=True)))
+    return counts
+
+
+def first_unread(db: Database, room: int, thread: str | None, *, now_ms: int) -> MessageId | None:
     """Return the unread message of a timeline that is shown first, None for none."""
     (found,) = db.execute(
-        "select min(message) from message where room = ? and thread is ? and unread = 1",
-        (room, thread),
+        "select min(message) from message where room = ? and thread is ? and unread = 1 "
+        f"and {THERE}",
+        (room, thread, now_ms),
     ).fetchone()
     return None if found is None else MessageId(found)
 
 
-def last_theirs(db: Database, room: int, me: str) -> MessageId | None:
+def last_theirs(db: Database, room: int, me: str, *, now_ms: int) -> MessageId | None:
     """Return the last message of others outside of threads that is not deleted, None for none."""
     row = db.row(
         "select message from message where room = ? and thread is null and deleted = 0 and "
+        f"hidden = 0 and {THERE} and "
         "substr(message, 14) not in (select device from device where room = ? and member = ?) "
         "order by message desc limit 1",
-        (room, room, me),
+        (room, now_ms, room, me),
     )
     return None if row is None else MessageId(row[0])
 

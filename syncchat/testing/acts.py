@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ..room.settings import RECEIPTS
 from .deeds import waiting_item
+from .kind_acts import KIND_ACTS, KIND_WORDS
 from .simpeer import SimPeer
 from .world import World
 
@@ -56,7 +57,7 @@ class Fault(StrEnum):
     LOST = "lost"
     """A device is gone for good, with what it had not sent."""
     FORGE = "forge"
-    """Modified programs edit and delete what others wrote."""
+    """Modified programs edit, delete and pin what others wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +300,11 @@ def _forge(world: World, peer: SimPeer, step: Step) -> None:
     if peer.is_running:
         others = [m for m in world.shown(peer) if not m.mine and not m.deleted]
         if others:
-            world.forge(peer, others[step.pick % len(others)], deletes=step.amount % 3 == 0)
+            target = others[step.pick % len(others)]
+            if step.amount % 4 == 0 and peer is not world.peers[0]:
+                world.forge_pin(peer, target)
+            else:
+                world.forge(peer, target, deletes=step.amount % 3 == 0)
 
 
 def waited(step: Step) -> float:
@@ -329,6 +334,13 @@ WEIGHTED_DEEDS: tuple[str, ...] = (
     "mark unread",
     "receipts",
     "retitle",
+    "ask",
+    "vote",
+    "vote",
+    "close",
+    "pin",
+    "hide",
+    "set timer",
     "wait",
     "wait",
     "rebuild",
@@ -367,6 +379,7 @@ ACTS: dict[str, Act] = {
     "mark unread": _mark_unread,
     "receipts": _receipts,
     "retitle": _retitle,
+    **KIND_ACTS,
     "wait": _wait,
     "rebuild": _rebuild,
     "newcomer": _newcomer,
@@ -406,6 +419,7 @@ _WORDS = {
     "mark unread": "{peer} marks a message as unread",
     "receipts": "{peer} lets others see what it reads from now on, or not",
     "retitle": "{peer} gives the room the title “title {pick}”",
+    **KIND_WORDS,
     "wait": "time passes",
     "rebuild": "{peer} folds its view anew",
     "newcomer": "somebody new joins, unless somebody has",
@@ -428,7 +442,7 @@ _WORDS = {
     "relay copy": "the relay's log is copied",
     "relay roll back": "the relay is restored from the last copy of its log",
     "lose": "{peer} is gone for good, unless another is",
-    "forge": "{peer} edits or deletes another's message with a modified program",
+    "forge": "{peer} edits, deletes or pins another's message with a modified program",
 }
 
 DEEDS = tuple(act for act in ACTS if act not in {a for acts in FAULT_ACTS.values() for a in acts})

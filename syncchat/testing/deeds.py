@@ -15,12 +15,13 @@ from .disk import SimCrash
 from .judge import token_of
 from .oracle import SOME_THREAD, Oracle
 from .simpeer import SimPeer
+from .timing import Timing
 
 CANARY = "canary"
 """Stands in every message, so that one is found where it must not be."""
 
 
-class Deeds:
+class Deeds(Timing):
     """Is the part of a world that is about people."""
 
     oracle: Oracle
@@ -30,11 +31,12 @@ class Deeds:
     """How often the relay has lost something."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._forged: set[tuple[str, str]] = set()
 
     def shown(self, peer: SimPeer) -> list[Message]:
         """Return all that a peer shows, in display order, replies in threads among the rest."""
-        return peer.room.messages(limit=1000, threads=True)
+        return peer.room.messages(limit=1000, threads=True, hidden=True)
 
     def write(
         self,
@@ -55,12 +57,17 @@ class Deeds:
         whom = self._ids_of(mentions)
         last = [token_of(m) for m in self.shown(peer)[-1:] if not m.deleted]
         written_in = self._thread_of(peer, reply_to, thread)
-        if self._did(
-            peer,
-            lambda p: p.rooms()[0].send(
-                full, reply_to=answered, thread=root, mentions=whom, metadata=metadata
-            ),
-        ):
+        sent: list[Message] = []
+        timer = peer.room.timer
+
+        def act(p: Peer) -> None:
+            room = p.rooms()[0]
+            sent.append(
+                room.send(full, reply_to=answered, thread=root, mentions=whom, metadata=metadata)
+            )
+
+        if self._did(peer, act):
+            self.note_timer(peer, token, timer, sent)
             self.oracle.wrote(
                 peer.name,
                 token,
@@ -116,16 +123,20 @@ class Deeds:
         """Mark a message and everything shown before it in its timeline as read, or everything."""
         shown, is_private = self.shown(peer), peer.room.receipts == "private"
         if self._did(peer, lambda p: p.rooms()[0].mark_read(upto.id if upto else None)):
+            read = [
+                message
+                for message in shown
+                if not message.deleted
+                and not message.mine
+                and (upto is None or message.id <= upto.id)
+                and (upto is None or message.thread == upto.thread)
+            ]
+            there = {token_of(message) for message in shown}
+            hidden = [token_of(message) for message in read if message.hidden]
             self.oracle.read(
                 peer.name,
-                [
-                    token_of(message)
-                    for message in shown
-                    if not message.deleted
-                    and not message.mine
-                    and (upto is None or message.id <= upto.id)
-                    and (upto is None or message.thread == upto.thread)
-                ],
+                [token_of(message) for message in read if not message.hidden],
+                maybe=[*hidden, *(token for token in self.timed if token not in there)],
                 is_private=is_private,
             )
 

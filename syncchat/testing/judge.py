@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.clock import ms_of
 from ..core.journal import Volume
 from ..core.message import Message, Status
-from ..core.values import Root
-from ..events import Event, MessageAdded, MessageChanged
+from ..core.values import Root, decode_value
+from ..events import Event, MessageAdded, MessageChanged, MessageGone
 from ..exchange.volumes import Volumes, read_volume
-from ..ids import device_text
+from ..ids import Stamp, device_text
 from ..peer import Peer
 from ..room import Room
 from ..storage import chains, members, rooms
@@ -37,6 +39,12 @@ EVERYTHING = 2**31
 
 EVENTS_PER_LIFE = 3
 """Events that who follows them deals with until it is restarted."""
+ERASED_MS_MAX = 5_000
+"""How long after its time a message may stand in its author's journal, online."""
+
+_GONE = object()
+"""What is known of a message that has disappeared."""
+
 _RANKS = {status: rank for rank, status in enumerate(Status)}
 
 
@@ -83,7 +91,13 @@ class Judge:
         self._check_shown(peer, self._world.shown(peer))
 
     def _check_shown(self, peer: SimPeer, shown: list[Message]) -> None:
-        self._world.oracle.check_own(peer.name, self._seen(shown))
+        world = self._world
+        world.oracle.check_own(
+            peer.name, self._seen(shown), gone=lambda token: world.may_be_gone(peer, token)
+        )
+        for message in shown:
+            if message.expires_at is not None and message.expires_at <= peer.peer.now_ms():
+                raise Divergence(f"{peer.name} shows {token_of(message)} after its time")
         self._check_statuses(peer, shown)
         self._check_events(peer, shown)
         self._check_place(peer)
@@ -103,7 +117,7 @@ class Judge:
                         f"{peer.name}: {token_of(message)} went from {before} to {message.status}"
                     )
                 has_arrived = _RANKS[before] < _RANKS[Status.DELIVERED] <= _RANKS[message.status]
-                if has_arrived and not message.deleted:
+                if has_arrived and not message.deleted and message.expires_at is None:
                     self._check_really_delivered(peer, message)
                 self._statuses[place] = message.status
 
@@ -123,8 +137,9 @@ class Judge:
     def _check_events(self, peer: SimPeer, shown: list[Message]) -> None:
         """See whether who follows the events, with restarts, knows all that is shown."""
         told = self._told.get(peer.name)
+        unasked = peer.room.messages(limit=1000, threads=True)  # as events tell of it
         if told is None or told.rewinds != peer.rewinds:
-            messages: dict[str, object] = {message.id: _told_of(message) for message in shown}
+            messages: dict[str, object] = {m.id: _told_of(m) for m in unasked}
             mentioned = _mentioning(peer, shown)
             self._told[peer.name] = _Told(peer.rewinds, peer.peer.cursor, messages, mentioned)
             return
@@ -138,14 +153,30 @@ class Judge:
                 if isinstance(event, MessageAdded):
                     new.add(event.message.id)
                 told.messages[event.message.id] = _told_of(event.message)
+            if isinstance(event, MessageGone):
+                if told.messages.get(event.message_id) is _GONE:
+                    raise Divergence(f"{peer.name} tells twice that a message is gone")
+                told.messages[event.message_id] = _GONE
         self._check_notifications(peer, told, new, shown)
-        for message in shown:
-            if message.status is Status.READ:  # that others read it, other events tell
+        for message in unasked:
+            was_over = message.expires_at is not None and peer.clock.went_back
+            if message.status is Status.READ or was_over:
+                # That others read it, other events tell; that it is not over yet, none does.
                 told.messages[message.id] = _told_of(message)
-            elif told.messages.get(message.id) != _told_of(message):
+            elif not self._is_told(told.messages.get(message.id), message):
                 raise Divergence(f"{peer.name} changed {token_of(message)} without an event")
         mentioned = _mentioning(peer, shown)
         self._told[peer.name] = told._replace(cursor=cursor, mentioned=mentioned)
+
+    def _is_told(self, told: object, message: Message) -> bool:
+        """Tell whether events told of a message what is shown now.
+
+        Not of what it quotes where that may disappear: nobody is told that it has.
+        """
+        if not isinstance(told, tuple):
+            return False
+        quote, shown = _told_of(message)
+        return told[1] == shown and (told[0] == quote or bool(self._world.timed))
 
     def _check_notifications(
         self, peer: SimPeer, told: _Told, new: set[str], shown: list[Message]
@@ -155,7 +186,8 @@ class Judge:
         notifications, _ = peer.peer._notifications(since)
         here = [each for each in notifications if each.room_id == peer.room.id]
         found = [message.id for each in here for message in each.messages]
-        mentions = _mentioning(peer, shown)
+        hidden = {message.id for message in shown if message.hidden}
+        mentions = _mentioning(peer, shown) - hidden
         wanted: set[str] = {m.id for m in shown if m.id in new and m.unread}
         wanted |= mentions - new - told.mentioned
         allowed = wanted | (mentions - new)  # taken out of it meanwhile, and put in again
@@ -204,7 +236,13 @@ class Judge:
             self._check_shown(peer, shown)
             seen = self._seen(shown)
             oracle = self._world.oracle
-            oracle.check(peer.name, seen)
+            oracle.check(
+                peer.name,
+                seen,
+                may_be_gone=partial(self._world.may_be_gone, peer),
+                must_be_gone=partial(self._world.must_be_gone, peer),
+            )
+            self._check_versions(peer, shown)
             oracle.check_unread(peer.name, seen, _unread_of(peer.room))
             oracle.check_title(peer.name, peer.room.title)
             for message in shown:
@@ -251,15 +289,43 @@ class Judge:
                 message = key + own.device if root is Root.MESSAGES else key
                 if root in (Root.MESSAGES, Root.EDITS) and message in gone:
                     raise Divergence(f"{peer.name} keeps the text of a deleted message")
+                if root is Root.MESSAGES and self._is_over(peer, key, content[root, key]):
+                    raise Divergence(f"{peer.name} keeps a message that has disappeared")
+
+    def _is_over(self, peer: SimPeer, stamp: str, raw: str) -> bool:
+        """Tell whether a message's time has been over for long enough to erase it."""
+        expires = decode_value(Root.MESSAGES, raw).expires
+        now_ms = peer.peer.now_ms() - ERASED_MS_MAX
+        return expires is not None and ms_of(Stamp(stamp)) + expires <= now_ms
 
     def _check_same(
         self, one: SimPeer, mine: list[Message], other: SimPeer, theirs: list[Message]
     ) -> None:
-        for message, same in zip(mine, theirs, strict=True):
-            if _shown_of(message) != _shown_of(same):
-                raise Divergence(
-                    f"{one.name} shows {_shown_of(message)}, {other.name} {_shown_of(same)}"
-                )
+        """Compare what two peers show; of what disappears, what both still show."""
+        both = {m.id for m in mine if m.expires_at} & {m.id for m in theirs if m.expires_at}
+        mine = [m for m in mine if not m.expires_at or m.id in both]
+        theirs = [m for m in theirs if not m.expires_at or m.id in both]
+        for message, same in zip_longest(mine, theirs):
+            first, second = (each and self._shown_of(each) for each in (message, same))
+            if first != second:
+                raise Divergence(f"{one.name} shows {first}, {other.name} {second}")
+            is_told = message is not None and message.edited_at and not message.hidden
+            if is_told and one.room.edits(message.id) != other.room.edits(message.id):
+                raise Divergence(f"{one.name} and {other.name} tell of other edits")
+
+    def _shown_of(self, message: Message) -> object:
+        """Return what everyone shows alike."""
+        around = None if self._world.timed else (message.quote, message.replies)
+        return around, _shown_of(message)
+
+    def _check_versions(self, peer: SimPeer, shown: list[Message]) -> None:
+        """See that the history of a message has what its author gave it, and ends as it is."""
+        for message in shown:
+            if message.edited_at and not message.deleted and (message.mine or not message.hidden):
+                texts = [version.text for version in peer.room.edits(message.id)]
+                self._world.oracle.check_versions(peer.name, token_of(message), texts)
+                if texts[-1] != message.text:
+                    raise Divergence(f"{peer.name} tells of an edit that it does not show")
 
     def _check_envelopes(self, peers: Sequence[SimPeer]) -> None:
         """See that everyone, and the relay, has the same envelopes, each once."""
@@ -311,6 +377,14 @@ class Judge:
                 frozenset(names[member] for member in message.read_by),
                 message.thread,
                 frozenset(names[member] for member in message.mentions),
+                frozenset(
+                    (names[member], place)
+                    for place, option in enumerate(message.poll.options if message.poll else ())
+                    for member in option.votes
+                ),
+                message.poll is not None and message.poll.closed_at is not None,
+                message.pinned,
+                message.hidden,
             )
             for message in shown
         ]
@@ -353,27 +427,36 @@ def _room(peer: SimPeer) -> RoomRow:
     return rooms.all_rooms(peer.peer._db)[0]
 
 
-def _told_of(message: Message) -> object:
-    """Return what events tell of a message."""
-    reactions = tuple((r.member, r.emoji, r.at_ms) for r in message.reactions)
-    what_it_is = message.text, message.deleted, message.edited_at, message.mentions, message.quote
-    return *what_it_is, reactions, message.status
+def _told_of(message: Message) -> tuple[object, object]:
+    """Return what events tell of a message: what it quotes, and the rest."""
+    return message.quote, (
+        message.text,
+        message.deleted,
+        message.edited_at,
+        message.mentions,
+        tuple((r.member, r.emoji, r.at_ms) for r in message.reactions),
+        message.status,
+        message.poll,
+        message.pinned,
+        message.hidden,
+    )
 
 
 def _shown_of(message: Message) -> object:
-    """Return what everyone shows alike."""
+    """Return what everyone shows alike, beside what may have disappeared for some."""
     return (
         message.id,
         message.text,
         message.deleted,
         message.edited_at,
         message.reply_to,
-        message.quote,
         message.thread,
-        message.replies,
         message.mentions,
         tuple((r.member, r.emoji, r.at_ms) for r in message.reactions),
         message.read_by,
+        message.poll and (message.poll.options, message.poll.closed_at, message.poll.voters),
+        message.pinned,
+        message.hidden,
     )
 
 

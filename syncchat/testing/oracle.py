@@ -8,11 +8,18 @@ may have reached the others before, or be gone; but it must be the same for ever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
+Fate = Callable[[str], bool]
+"""Tells of a message, by its token, whether its time is over."""
+
+
+def stays(token: str) -> bool:
+    """Tell of any message that it stays."""
+    return False
 
 
 class Divergence(AssertionError):
@@ -31,6 +38,10 @@ class Seen(NamedTuple):
     readers: frozenset[str] = frozenset()
     thread: str | None = None
     mentions: frozenset[str] = frozenset()
+    votes: frozenset[tuple[str, int]] = frozenset()
+    is_closed: bool = False
+    pinned: bool = False
+    hidden: bool = False
 
 
 class Unread(NamedTuple):
@@ -85,6 +96,10 @@ class _Message:
     edits: list[_Deed[_Said]] = field(default_factory=list)
     deletes: list[_Deed[bool]] = field(default_factory=list)
     reactions: dict[tuple[str, str], list[_Deed[bool]]] = field(default_factory=dict)
+    votes: dict[str, list[_Deed[tuple[int, ...]]]] = field(default_factory=dict)
+    closings: list[_Deed[bool]] = field(default_factory=list)
+    pins: list[_Deed[bool]] = field(default_factory=list)
+    hidings: list[_Deed[bool]] = field(default_factory=list)
     may_repeat: bool = False
 
     def said(self) -> set[_Said]:
@@ -92,6 +107,14 @@ class _Message:
 
     def is_surely_deleted(self) -> bool:
         return any(deed.is_certain for deed in self.deletes)
+
+    def votes_of(self, member: str) -> set[tuple[int, ...]]:
+        """Return the votes that may count: the last one, or where the poll was closed any or none,
+        as those cast before it do and what others did at that time they may not have known."""
+        cast = self.votes.get(member, [])
+        if self.closings:
+            return {(), *(deed.value for deed in cast)}
+        return _allowed(cast, {()})
 
 
 class Oracle:
@@ -103,7 +126,7 @@ class Oracle:
         self._reads: dict[str, dict[str, list[_Deed[bool]]]] = {}
         self._seen_reading: set[str] = set()
         self._titles: list[_Title] = []
-        self._deeds: list[_Deed[str] | _Deed[bool] | _Deed[_Said]] = []
+        self._deeds: list[_Deed[Any]] = []
         self.is_ordered = True
         """Whether all clocks were close enough that causes are shown before effects."""
 
@@ -150,8 +173,35 @@ class Oracle:
         deeds = self._messages[token].reactions.setdefault((by, emoji), [])
         deeds.append(self._did(by, on))
 
-    def read(self, by: str, tokens: Iterable[str], *, is_private: bool = False) -> None:
-        """Note that somebody marked these messages as read, and whether others may see it."""
+    def voted(self, by: str, token: str, choices: Iterable[int]) -> None:
+        """Note a vote in a poll; no choices take it back."""
+        self._messages[token].votes.setdefault(by, []).append(self._did(by, tuple(choices)))
+
+    def closed(self, by: str, token: str) -> None:
+        """Note that the author closed a poll."""
+        self._messages[token].closings.append(self._did(by, True))
+
+    def pinned(self, by: str, token: str, *, on: bool) -> None:
+        """Note that the room's only admin pinned a message, or took the pin off."""
+        self._messages[token].pins.append(self._did(by, on))
+
+    def hid(self, by: str, token: str, *, on: bool) -> None:
+        """Note that the room's only admin hid a message, or showed it again."""
+        self._messages[token].hidings.append(self._did(by, on))
+
+    def read(
+        self,
+        by: str,
+        tokens: Iterable[str],
+        *,
+        maybe: Iterable[str] = (),
+        is_private: bool = False,
+    ) -> None:
+        """Note that somebody marked these messages as read, and whether others may see it.
+
+        ``maybe`` are those that are hidden, or have disappeared for the reader and not for others:
+        whether they count as read depends on what was read behind them.
+        """
         reads, receipts = self._reads.setdefault(by, {}), self._receipts.setdefault(by, {})
         for token in tokens:
             before = reads.setdefault(token, [])
@@ -161,6 +211,13 @@ class Oracle:
                 if not any(e.value and e.is_certain for e in before):
                     receipts[token] = deed
             before.append(deed)
+        for token in maybe:
+            deed = self._did(by, True)
+            deed.is_certain = False
+            reads.setdefault(token, []).append(deed)
+            if not is_private:
+                self._seen_reading.add(by)
+                receipts.setdefault(token, deed)
 
     def marked_unread(self, by: str, token: str) -> None:
         """Note that somebody marked a message as unread."""
@@ -189,34 +246,58 @@ class Oracle:
 
     def _did(self, by: str, value: T) -> _Deed[T]:
         deed = _Deed(len(self._deeds), by, value)
-        self._deeds.append(deed)  # type: ignore[arg-type]
+        self._deeds.append(deed)
         return deed
 
     # What a peer shows
 
-    def check_own(self, name: str, seen: list[Seen]) -> None:
-        """Raise ``Divergence`` unless a peer shows all that its person surely wrote."""
+    def check_own(self, name: str, seen: list[Seen], *, gone: Fate = stays) -> None:
+        """Raise ``Divergence`` unless a peer shows all that its person surely wrote.
+
+        ``gone`` tells whether a message may have disappeared by now.
+        """
         tokens = {_token(message.text) for message in seen if not message.deleted}
         for message in self._messages.values():
             sure = message.written.is_certain and not message.deletes
-            if message.written.by == name and sure and message.token not in tokens:
+            is_owed = message.written.by == name and sure and not gone(message.token)
+            if is_owed and message.token not in tokens:
                 raise Divergence(f"{name} does not show its own message {message.token}")
         self._check_once(name, seen)
 
-    def check(self, name: str, seen: list[Seen]) -> None:
-        """Raise ``Divergence`` unless a peer shows exactly what everybody wrote."""
+    def check(
+        self,
+        name: str,
+        seen: list[Seen],
+        *,
+        may_be_gone: Fate = stays,
+        must_be_gone: Fate = stays,
+    ) -> None:
+        """Raise ``Divergence`` unless a peer shows exactly what everybody wrote.
+
+        What was to disappear may be gone, or must be, as the clocks say.
+        """
         self._check_once(name, seen)
         shown = {_token(message.text): message for message in seen if not message.deleted}
         for message in self._messages.values():
             found = shown.get(message.token)
             if found is None:
-                if message.written.is_certain and not message.deletes:
+                is_sure = message.written.is_certain and not message.deletes
+                if is_sure and not may_be_gone(message.token):
                     raise Divergence(f"{name} does not show {message.token}")
                 continue
+            if must_be_gone(message.token):
+                raise Divergence(f"{name} shows {message.token}, which should have disappeared")
             if message.is_surely_deleted():
                 raise Divergence(f"{name} shows {message.token}, which was deleted")
             self._check_one(name, message, found, shown)
         self._check_order(name, seen)
+
+    def check_versions(self, name: str, token: str, texts: list[str]) -> None:
+        """Raise ``Divergence`` if a message's history has a text that its author never gave it."""
+        message = self._messages[token]
+        given = {message.written.value.text, *(deed.value.text for deed in message.edits)}
+        if not given.issuperset(texts) and not message.may_repeat:
+            raise Divergence(f"{name} tells that {token} was something that nobody wrote")
 
     def check_unread(
         self, name: str, seen: list[Seen], counts: Mapping[str | None, Unread]
@@ -228,7 +309,7 @@ class Oracle:
         least: dict[str | None, Counter[bool]] = {}
         most: dict[str | None, Counter[bool]] = {}
         for message in seen:
-            if message.deleted or message.author == name:
+            if message.deleted or message.author == name or message.hidden:
                 continue
             known = self._messages[_token(message.text)]
             states = _allowed(self._reads.get(name, {}).get(known.token, ()), {False})
@@ -288,6 +369,13 @@ class Oracle:
         if message.may_repeat:
             return
         self._check_readers(name, message, found)
+        self._check_poll(name, message, found)
+        for what, is_so, deeds in (
+            ("pinned", found.pinned, message.pins),
+            ("hidden", found.hidden, message.hidings),
+        ):
+            if is_so not in _allowed(deeds, {False}):
+                raise Divergence(f"{name} shows {message.token} as {'' if is_so else 'not '}{what}")
         for (by, emoji), deeds in message.reactions.items():
             if ((by, emoji) in found.reactions) not in _allowed(deeds, {False}):
                 raise Divergence(f"{name} shows the reaction of {by} to {message.token} wrongly")
@@ -314,6 +402,15 @@ class Oracle:
             is_right &= found.thread == root.id
         if not is_right:
             raise Divergence(f"{name} shows {message.token} in another thread, or none")
+
+    def _check_poll(self, name: str, message: _Message, found: Seen) -> None:
+        may_close = bool(message.closings)
+        if found.is_closed is not may_close and all(d.is_certain for d in message.closings):
+            raise Divergence(f"{name} shows the poll {message.token} closed wrongly")
+        for member in message.votes.keys() | {voter for voter, _ in found.votes}:
+            chosen = tuple(sorted(place for voter, place in found.votes if voter == member))
+            if chosen not in message.votes_of(member):
+                raise Divergence(f"{name} shows the vote of {member} in {message.token} wrongly")
 
     def _check_readers(self, name: str, message: _Message, found: Seen) -> None:
         if not message.written.is_certain:

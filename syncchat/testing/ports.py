@@ -49,6 +49,11 @@ class SimClock:
         self.skew_most_ms = max(self.skew_most_ms, skew_ms)
         self.skew_least_ms = min(self.skew_least_ms, skew_ms)
 
+    @property
+    def went_back(self) -> bool:
+        """Tell whether the wall clock has once been further ahead than it is now."""
+        return self._skew_ms < self.skew_most_ms
+
     def now_ms(self) -> int:
         return max(0, EPOCH_MS + self._now_ms() + self._skew_ms)
 

@@ -135,6 +135,35 @@ class ToldWorld(World):
         words = f"gives the room the title “{title}”"
         self._tell_deed(peer, words, lambda: act(peer, title))
 
+    def ask(self, peer: SimPeer, text: str, *, multiple: bool = False) -> None:
+        act = super().ask
+        words = f"asks {self.oracle.next_token()} “{_short(text)}”"
+        self._tell_deed(peer, words, lambda: act(peer, text, multiple=multiple))
+
+    def vote(self, peer: SimPeer, message: Message, *choices: int) -> None:
+        act = super().vote
+        words = f"votes {list(choices)} in {token(message)}"
+        self._tell_deed(peer, words, lambda: act(peer, message, *choices))
+
+    def close_poll(self, peer: SimPeer, message: Message) -> None:
+        act = super().close_poll
+        self._tell_deed(peer, f"closes {token(message)}", lambda: act(peer, message))
+
+    def pin(self, peer: SimPeer, message: Message, *, on: bool = True) -> None:
+        act = super().pin
+        words = f"pins {token(message)}" if on else f"takes the pin off {token(message)}"
+        self._tell_deed(peer, words, lambda: act(peer, message, on=on))
+
+    def hide(self, peer: SimPeer, message: Message, *, hidden: bool = True) -> None:
+        act = super().hide
+        words = f"hides {token(message)}" if hidden else f"shows {token(message)} again"
+        self._tell_deed(peer, words, lambda: act(peer, message, hidden=hidden))
+
+    def set_timer(self, peer: SimPeer, seconds: int) -> None:
+        act = super().set_timer
+        words = f"lets messages disappear after {seconds} s" if seconds else "lets messages stay"
+        self._tell_deed(peer, words, lambda: act(peer, seconds))
+
     def rebuild(self, peer: SimPeer) -> bool:
         self.tell(f"{peer.name} folds its view anew")
         return super().rebuild(peer)
@@ -168,7 +197,7 @@ class ToldWorld(World):
         self.tell(f"{peer.name} {words}{where}")
         before = self.oracle.number
         act()
-        if self.oracle.number == before and not words.startswith("marks"):
+        if self.oracle.number == before and not words.startswith(("marks", "lets")):
             self.tell("and that did not take place")
         self.tell_rest()
 

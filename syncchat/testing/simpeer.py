@@ -14,6 +14,7 @@ from ..exchange.exchange import Exchange
 from ..peer import Peer
 from ..room import Room
 from ..storage import lease
+from ..storage.erasing import fade
 from ..sync.backoff import Backoff
 from ..sync.events import Dead, Refused
 from .disk import SimCrash, SimDatabase, SimDisk
@@ -23,6 +24,8 @@ from .ports import SeededRandom, SimClock
 from .relay import HOST, URL, SimRelay
 
 T = TypeVar("T")
+
+FADE_EVERY_MS = 1_000
 
 
 class SimPeer:
@@ -102,6 +105,7 @@ class SimPeer:
                 self.disk.load(self.disk.latest())
         if self.wants_online:
             self._connect_soon(0)
+        self._fade_soon()
 
     def kill(self) -> None:
         """Kill the process; what was committed stays."""
@@ -282,6 +286,26 @@ class SimPeer:
                 self._guarded(current.tick)
 
         self._loop.at(at_ms, wake)
+
+    def _fade_soon(self) -> None:
+        """Look now and then for messages whose time is over, as the driver does."""
+        life = self._life
+
+        def look() -> None:
+            if self._life != life:
+                return
+            if self._exchange is not None:
+                self._guarded(self._fade)
+            if self._life == life:
+                self._fade_soon()
+
+        self._loop.after(FADE_EVERY_MS, look)
+
+    def _fade(self) -> None:
+        peer, exchange = self.peer, self._exchange
+        assert exchange is not None
+        if fade(peer._db, me=peer.device, now_ms=peer.now_ms()):
+            exchange.local_changed()
 
     def _later(self, delay_ms: int, callback: Callable[[], None]) -> None:
         self._loop.after(delay_ms, callback)

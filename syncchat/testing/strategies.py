@@ -1,8 +1,9 @@
 """Hypothesis strategies for what people write, what they do, and what a hostile relay may send.
 
 ``texts``, ``emoji``, ``metadata`` and ``messages`` are arguments for a room's own methods.
-``writes``, ``edits``, ``deletions``, ``reactions``, ``reads`` and ``unread_marks`` draw deeds:
-small values that ``do`` themselves in a ``World``, and do nothing where they make no sense.
+``writes``, ``edits``, ``deletions``, ``reactions``, ``reads``, ``unread_marks``, ``questions`` and
+``votes`` draw deeds: small values that ``do`` themselves in a ``World``, and do nothing where they
+make no sense.
 ``schedules`` draws whole runs for ``play``. ``frames`` and ``envelopes`` are valid bytes that a
 real relay and real peers sent each other; the hostile ones are made from them by a few small
 changes.
@@ -23,6 +24,8 @@ from ..core.values import KINDS
 from ..trust.records import is_record
 from ..wire.envelope import decode_envelope, encode_envelope, encode_header
 from .acts import FAULT_ACTS
+from .doings import OPTIONS
+from .kind_acts import open_polls
 from .network import SimLink
 from .relay import SimRelay
 from .schedule import ALL_FAULTS, DEEDS, Fault, Schedule, Step
@@ -194,6 +197,41 @@ class MarkUnread:
                 world.mark_unread(peer, others[-1 - self.which % len(others)])
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Asks with three options."""
+
+    peer: int
+    text: str
+    multiple: bool = False
+
+    def do(self, world: World) -> None:
+        peer = running(world, self.peer)
+        if peer is not None:
+            world.ask(peer, self.text, multiple=self.multiple)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """Votes in one of the open polls, or takes a vote back; the author may close it instead."""
+
+    peer: int
+    which: int
+    choice: int | None
+    closes: bool = False
+
+    def do(self, world: World) -> None:
+        peer = running(world, self.peer)
+        found = [] if peer is None else open_polls(world, peer)
+        if peer is None or not found:
+            return
+        poll = found[-1 - self.which % len(found)]
+        if self.closes and poll.mine:
+            world.close_poll(peer, poll)
+        else:
+            world.vote(peer, poll, *(() if self.choice is None else (self.choice,)))
+
+
 def running(world: World, number: int) -> SimPeer | None:
     """Return one of the peers, None if its process is down."""
     peer = world.peers[number % len(world.peers)]
@@ -247,9 +285,29 @@ def unread_marks() -> st.SearchStrategy[MarkUnread]:
     return st.builds(MarkUnread, peer_numbers(), choices())
 
 
+def questions() -> st.SearchStrategy[Ask]:
+    """Draw polls."""
+    return st.builds(Ask, peer_numbers(), texts(), st.booleans())
+
+
+def votes() -> st.SearchStrategy[Vote]:
+    """Draw votes, votes taken back, and polls closed."""
+    choice = st.none() | st.integers(0, len(OPTIONS) - 1)
+    return st.builds(Vote, peer_numbers(), choices(), choice, st.booleans())
+
+
 def deeds() -> st.SearchStrategy[Deed]:
     """Draw anything that people do."""
-    return st.one_of(writes(), edits(), deletions(), reactions(), reads(), unread_marks())
+    return st.one_of(
+        writes(),
+        edits(),
+        deletions(),
+        reactions(),
+        reads(),
+        unread_marks(),
+        questions(),
+        votes(),
+    )
 
 
 def schedules(

@@ -9,7 +9,8 @@ from ..core.refusals import Refusal
 from ..ids import RoomId
 from ..room import Room
 from ..storage import chains, members, rooms
-from .deeds import CANARY, Deeds
+from .deeds import CANARY
+from .doings import Doings
 from .judge import Judge
 from .loop import Loop
 from .oracle import Divergence, Oracle
@@ -33,7 +34,7 @@ ORDERED_SKEW_MS_MAX = 4 * 60 * 1000
 """How far clocks may differ where replies must still be shown after what they answer."""
 
 
-class World(Deeds):
+class World(Doings):
     """Is a small universe with one room that all its peers are in.
 
     ::
@@ -109,13 +110,15 @@ class World(Deeds):
         """Let virtual time pass."""
         self.loop.run(self.loop.now_ms + round(seconds * 1000))
 
-    # What people do: see ``Deeds``
+    # What people do: see ``Deeds`` and ``Doings``
 
     def rebuild(self, peer: SimPeer) -> bool:
         """Fold a peer's view anew from its envelopes and outbox; tell whether it took place.
 
         Raises ``Divergence`` if it is not the view that was kept.
         """
+        if not self._did(peer, lambda p: p._fade()):
+            return False
         with self._judge.expecting_no_change(peer):
             return self._did(peer, lambda p: p.rebuild())
 
@@ -171,6 +174,7 @@ class World(Deeds):
         peer.restore()
         self.oracle.restored(peer.name, since)
         self._restored.add(peer.name)
+        self.ever_restored.add(peer.name)
         self._forget_statuses(peer)
         peer.start()
         return True
@@ -261,6 +265,8 @@ class World(Deeds):
         for peer in self.living:
             self.rebuild(peer)
             self._judge.check_erasure(peer)
+        if self.timed:  # what is over by now is deleted by its author, and then by the others
+            self.settle(within_ms=RETURN_MS_MAX, step_ms=500)
 
     def is_settled(self) -> bool:
         """Tell whether all outboxes are empty, all peers caught up, and all digests equal.
@@ -272,6 +278,8 @@ class World(Deeds):
         for peer in self.living:
             exchange = peer.exchange
             if exchange is None or not exchange.is_live(peer.room.id) or _waits(peer.room):
+                return False
+            if members.intents(peer.peer._db, 1, is_open=True):
                 return False
             if type(self.relay) is SimRelay and not self._is_even(peer):
                 return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..ids import MemberId
+from ..ids import MemberId, MessageId, message_text
 from .changes import Epoch, History, Invite, Pin, Request, Role
 from .person import Person, member_text
 from .records import Record, RecordHash
@@ -86,8 +86,8 @@ class Group:
     history: History = History.SHARED
     members: dict[bytes, Member] = field(default_factory=dict)
     former: dict[bytes, Person] = field(default_factory=dict)
-    left: set[bytes] = field(default_factory=set)
-    """Those of the former members who left by themselves."""
+    left: dict[bytes, Role] = field(default_factory=dict)
+    """Those of the former members who left by themselves, and in which role."""
     owners: dict[bytes, bytes] = field(default_factory=dict)
     """First 8 bytes of each device key that was ever let in, to the person it belongs to."""
     pins: dict[bytes, Pin] = field(default_factory=dict)
@@ -182,6 +182,20 @@ class Group:
         )
 
     @property
+    def admins(self) -> set[MemberId]:
+        """Return whose word counts on what only admins may say in a room's journals: those who
+        are admins now, and those who were when they left, but nobody who was removed."""
+        roles = [(user, member.role) for user, member in self.members.items()]
+        return {
+            member_text(user) for user, role in (*roles, *self.left.items()) if role <= Role.ADMIN
+        }
+
+    @property
+    def hidden_messages(self) -> set[MessageId]:
+        """Return the messages that admins have hidden."""
+        return {message_text(raw) for raw, is_hidden in self.hidden.items() if is_hidden}
+
+    @property
     def owner(self) -> bytes:
         """Return the owner's person id, empty where everybody has left."""
         for user, member in self.members.items():
@@ -196,7 +210,7 @@ def copied(group: Group) -> Group:
         group,
         members={user: replace(member) for user, member in group.members.items()},
         former=dict(group.former),
-        left=set(group.left),
+        left=dict(group.left),
         owners=dict(group.owners),
         pins=dict(group.pins),
         epochs={

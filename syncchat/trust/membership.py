@@ -296,7 +296,7 @@ def _let_in(group: Group, person: Person, role: Role) -> bytes:
         person = _without_others(group, person)
     group.members[user] = Member(person, role, group.count)
     group.former.pop(user, None)
-    group.left.discard(user)
+    group.left.pop(user, None)
     for id_, device in person.devices.items():
         group.owners[id_] = user
         if role is Role.READER or not device.is_active:
@@ -350,13 +350,13 @@ def _unpin(group: Group, person: Person) -> None:
 def _leave(group: Group, record: Record, change: Leave) -> None:
     person = group.person_of(record.signer)
     assert person is not None
-    was_owner = group.members[person.id].role is Role.OWNER
+    role = group.members[person.id].role
     _close_invites(group, group.invites_of(person.id))
     _let_out(group, person.id)
-    group.left.add(person.id)
+    group.left[person.id] = role
     _pin(group, change.pins, {person.id})
     group.is_rotation_due = True
-    if was_owner and group.members:
+    if role is Role.OWNER and group.members:
         heir = min(group.members.values(), key=lambda m: (m.role, m.since))
         heir.role = Role.OWNER
         _unpin(group, heir.person)

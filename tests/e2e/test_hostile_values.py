@@ -9,8 +9,9 @@ import pytest
 
 import syncchat
 from syncchat.core import digest
+from syncchat.core.emoji import is_emoji
 from syncchat.core.fold import Shown
-from syncchat.core.values import NESTING_MAX, Root, decode_value, is_emoji
+from syncchat.core.values import NESTING_MAX, Root, decode_value
 from syncchat.errors import DecodeError, ValidationError
 from syncchat.ids import MessageId
 from syncchat.transport.base import host_of

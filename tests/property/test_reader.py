@@ -21,6 +21,7 @@ from syncchat.core.values import (
     ReadValue,
     Root,
     Value,
+    VoteValue,
     encode_value,
 )
 from syncchat.errors import UpdateRefused
@@ -49,6 +50,8 @@ def value_of(root: Root, at: Stamp, text: str) -> Value:
             return ReactionValue(at, bool(text))
         case Root.READS:
             return ReadValue(at, at)
+        case Root.VOTES:
+            return VoteValue(at, (len(text),))
         case _:
             return FieldValue(at, text)
 
@@ -58,7 +61,7 @@ def key_of(root: Root, at: Stamp, pick: int) -> str:
     match root:
         case Root.MESSAGES:
             return at
-        case Root.EDITS | Root.DELETES:
+        case Root.EDITS | Root.DELETES | Root.VOTES:
             return KEYS[pick % 3]
         case Root.REACTIONS:
             return KEYS[pick % 3] + "👍👎"[pick % 2]

@@ -82,7 +82,8 @@ class Company:
             case "private" | "public":
                 room.set_receipts(step.what)
             case "mention":
-                room.send("listen", mentions=[self.peers[step.target % PEERS].id])
+                members = sorted(member.id for member in room.members())
+                room.send("listen", mentions=members[step.target % PEERS :][:1])
             case "connect" if step.peer not in self.lines:
                 self.lines[step.peer] = self.net.connect(peer)
             case "cut" if step.peer in self.lines:

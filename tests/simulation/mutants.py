@@ -32,6 +32,7 @@ from syncchat.trust import seal
 
 from . import scenarios
 from .mutants_of_groups import GROUP_MUTANTS
+from .mutants_of_kinds import KIND_MUTANTS
 from .mutants_of_reading import READING_MUTANTS
 from .seeding import Edit, Mutant
 
@@ -82,9 +83,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "A page shows only what the own clock has reached.",
         Edit(
             history.Reading.page,
-            'where = ["room = ?", self._shown]',
+            'where = ["room = ?", self._shown, THERE]',
             "from ..core.clock import stamp\n"
-            "    where = [f\"room = ? and message < '{stamp(self._now_ms + 1000)}'\"]",
+            "    where = [f\"room = ? and message < '{stamp(self._now_ms + 1000)}'\", THERE]",
         ),
     ),
     # Writing
@@ -157,8 +158,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "A message that changed before anybody was told of it is told as new later, or twice.",
         Edit(
             Messages._update,
-            "unread = min(unread, ?), change = ?",
-            "unread = min(unread, ?), added = change + 1, change = ?",
+            "unread = ?, change = iif(?, change, ?)",
+            "unread = ?, added = change + 1, change = iif(?, change, ?)",
         ),
     ),
     _mutant(
@@ -238,7 +239,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "cursor before fold",
         "Envelopes and cursor are committed first, and the view in a second transaction.",
-        Edit(Batch.take, "self._view.flush()", "pass"),
+        Edit(Batch.take, "self._flush()", "pass"),
         Edit(
             Receiver.apply,
             "return rooms.load_room(self._db, room)",
@@ -473,4 +474,5 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *READING_MUTANTS,
     *GROUP_MUTANTS,
+    *KIND_MUTANTS,
 )

@@ -135,6 +135,8 @@ class LiarsWorld(World):
         self.liar.be_honest()
         for peer in self.living:
             peer.do(lambda peer=peer: [room.retry() for room in peer.peer.rooms()])  # type: ignore[misc]
+            if peer.room.standing == "refused":  # a newcomer, who opens the link once more
+                peer.do(lambda peer=peer: peer.peer.join(self._link))  # type: ignore[misc]
         start = self.loop.now_ms
         self.heal()
         while not self.is_alike():

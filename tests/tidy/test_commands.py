@@ -25,6 +25,8 @@ PAGES = (
     "docs/howto/keep-up-with-a-chat.md",
     "docs/howto/keep-things-in-order.md",
     "docs/howto/write-a-bot.md",
+    "docs/howto/polls-pins-and-edits.md",
+    "docs/howto/direct-and-disappearing.md",
 )
 
 

@@ -69,7 +69,7 @@ def test_edit_that_leaves_the_mentions_is_written_as_before() -> None:
     at = "0" * 13
     assert encode_value(EditValue(at, "text")) == f'["{at}","text"]'
     assert encode_value(EditValue(at, "text", ())) == f'["{at}","text",[]]'
-    for raw in (f'["{at}","text"]', f'["{at}","text",null]', f'["{at}","text",null,"later"]'):
+    for raw in (f'["{at}","text"]', f'["{at}","text",null]', f'["{at}","text",null,[],"later"]'):
         assert decode_value(Root.EDITS, raw) == EditValue(at, "text")
 
 

@@ -265,3 +265,23 @@ def test_only_the_last_keys_are_remembered(monkeypatch: pytest.MonkeyPatch) -> N
         inbox.room.send(str(number), once=str(number))
     kept = inbox.db.rows("select once from sent_once order by id")
     assert kept == [("2",), ("3",), ("4",)]
+
+
+def test_answer_to_a_parked_message_follows_its_new_id_and_stays_its_own_item() -> None:
+    net = Net()
+    with make_peer(1) as alice, make_peer(2) as bob:
+        room, other = alice.join(LINK), bob.join(LINK)
+        sync(net, alice, bob)
+        bad = room.send("bad")
+        room.send("behind")
+        make_too_large(room, bad.id)
+        sync(net, alice, bob)
+        answer = room.send("answer", reply_to=bad.id)
+        good = room.edit(bad.id, "good")
+        assert good.id != bad.id
+        assert room.message(answer.id).reply_to == good.id
+        room.discard(next(item for item in room.outbox() if item.text == "good"))
+        assert [item.text for item in room.outbox()] == ["answer"]
+        sync(net, alice, bob)
+        assert [m.text for m in other.messages()] == ["behind", "answer"]
+        assert peer_is_sound(alice)

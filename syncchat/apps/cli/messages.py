@@ -76,7 +76,7 @@ def send(
     The message is safe in your database when this returns, whether or not the relay is there; it
     goes out with the next 'sync', 'chat', 'tail' or 'send --wait'.
     """
-    said = _stdin() if text == ("-",) else " ".join(text)
+    said = stdin_text() if text == ("-",) else " ".join(text)
     fields = _json_object(metadata)
     with opened(db) as peer:
         there = peer.room(room)
@@ -249,7 +249,8 @@ def _waited(peer: Peer, room: Room, message: str, seconds: float) -> Exception |
     return None
 
 
-def _stdin() -> str:
+def stdin_text() -> str:
+    """Return the text on standard input; raises ``ValidationError``."""
     raw = sys.stdin.buffer.read(STDIN_BYTES_MAX + 1)
     if len(raw) > STDIN_BYTES_MAX:
         raise ValidationError("the text is over 1 MiB; a message has at most 64 KiB")

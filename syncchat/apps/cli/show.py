@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ...core.message import Message, Quote, Status
+from ...core.message import Message, Poll, Quote, Status
 from ...core.safe import safe_line, safe_name, safe_text
 from ..draw import draw
 from .options import counted
@@ -87,7 +87,13 @@ def body(message: Message, *, is_drawn: bool = False) -> str:
     """
     if message.deleted:
         return "(deleted)"
+    if message.hidden and not message.text:
+        return "(hidden by an admin)"
     text = draw(message.markup) if is_drawn else safe_text(message.text)
+    if message.forwarded is not None:
+        text = f"[from {safe_name(message.forwarded.name)}] {text}"
+    if message.poll is not None:
+        return f"[poll] {text}\n{_standing(message.poll)}"
     if message.kind == "location" and (place := _place(message.metadata)):
         return f"{place}  {text}" if text else place
     if message.kind != "text":
@@ -102,6 +108,12 @@ def notes(message: Message, names: Names) -> str:
     parts = []
     if message.edited_at is not None and not message.deleted:
         parts.append("(edited)")
+    if message.pinned:
+        parts.append("(pinned)")
+    if message.hidden and message.text:
+        parts.append("(hidden)")
+    if message.expires_at is not None and not message.deleted:
+        parts.append(f"(until {moment(message.expires_at)})")
     if message.clock_ahead:
         parts.append("(its clock is ahead)")
     if message.thread is not None:
@@ -112,6 +124,18 @@ def notes(message: Message, names: Names) -> str:
     if message.mine:
         parts.append(MARKS[message.status])
     return " ".join(parts)
+
+
+def _standing(poll: Poll) -> str:
+    """Return the options of a poll with how many chose them, those of this person marked."""
+    lines = [
+        f"{number}. {safe_line(option.text)}: {len(option.votes)}"
+        + (" (you)" if number - 1 in poll.chosen else "")
+        for number, option in enumerate(poll.options, 1)
+    ]
+    rule = "several" if poll.multiple else "one"
+    state = "closed" if poll.closed_at is not None else f"open, choose {rule}"
+    return "\n".join([*lines, state])
 
 
 def reactions(message: Message, names: Names) -> list[str]:

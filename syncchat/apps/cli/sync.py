@@ -59,8 +59,8 @@ def sync(room: str | None, timeout: float, db: Path | None, as_json: bool) -> No
     with opened(db) as peer:
         chosen = peer.rooms() if room is None else [peer.room(room)]
         works = [_Work(each) for each in chosen if each.relay]
-        home_id = peer.devices.home_room
-        home = None if home_id is None or room is not None else _Work(peer.room(home_id))
+        home_id = peer.devices.home_room if peer.devices.home and room is None else None
+        home = None if home_id is None else _Work(peer.room(home_id))
         if room is not None and not works:
             raise ValidationError("this room has no relay; there is nothing to sync with")
         if not works and home is None:

@@ -7,16 +7,18 @@ writes shows at once and is not shown differently when it is sealed later.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from ...core import digest
 from ...core.reader import Change
 from ...core.values import ABOUT_MESSAGES, MessageValue, Root
-from ...ids import DeviceId, MessageId, Stamp, message_id
+from ...ids import DeviceId, MemberId, MessageId, Stamp, message_id
 from .. import rooms
 from ..database import Database
+from . import log
 from .fields import Fields
+from .marks import blank_edits
 from .messages import PENDING, Messages, Place
 from .reads import Reads
 from .scope import Scope
@@ -31,6 +33,8 @@ class ViewBatch:
         self._reads = Reads(self._scope)
         self._fields = Fields(self._scope)
         self._marks: dict[tuple[int, Root, str, int], tuple[Any, ...] | None] = {}
+        self.bare: list[MessageId] = []
+        """Messages that are deleted or gone: all that belongs to them must go."""
 
     @property
     def change(self) -> int:
@@ -63,6 +67,18 @@ class ViewBatch:
         """Remove an own message that was never sealed, unless one of the same id has come."""
         self._messages.withdraw(message)
 
+    def end(self, message: MessageId) -> None:
+        """Let a message disappear, because its time is over."""
+        self._messages.end(message)
+
+    def follow(self, *, admins: Set[MemberId], hidden: Set[MessageId]) -> None:
+        """Take over what the room's log says: who the admins are, and what they have hidden."""
+        if log.set_admins(self._scope.db, self._scope.room, admins):
+            self._scope.forget_admins()
+            self._fields.touch_admins()
+        for message in log.set_hidden(self._scope.db, self._scope.room, hidden):
+            self._messages.touch(message)
+
     def note(self, root: Root, key: str, value: Any) -> None:
         """Say that an own op about something was queued or taken back."""
         self._note(root, key, self._scope.me, value)
@@ -71,9 +87,13 @@ class ViewBatch:
         """Write everything; the batch is empty then."""
         self._write_marks()
         delta = self._reads.settle() + self._fields.settle() + self._messages.settle()
+        db, room = self._scope.db, self._scope.room
         if delta:
-            db, room = self._scope.db, self._scope.room
             rooms.set_digest(db, room, digest.add(rooms.digest(db, room), delta))
+        bare, self._messages.bare = list(self._messages.bare), {}
+        if bare:
+            blank_edits(db, room, bare)
+            self.bare += bare
 
     def _note(self, root: Root, key: str, device: DeviceId, value: Any) -> None:
         if root in ABOUT_MESSAGES:

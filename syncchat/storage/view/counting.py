@@ -41,13 +41,13 @@ def unread_faults(db: Database, room: int, *, me: DeviceId) -> list[str]:
         stored = StoredRow(*row)
         shown = shown_of(stored)
         mention = unread.is_mention(shown)
-        is_unread = not shown.deleted and unread.is_unread(shown.id, shown.thread)
+        is_unread = shown.is_there and unread.is_unread(shown.id, shown.thread)
         kept, counted = kept + flag, counted + is_unread
         flags += flag != is_unread
         mentions += stored.mention != mention
         before = tally.get(shown.thread or "", (0, 0, 0, ""))
         tally[shown.thread or ""] = (
-            before[0] + (not shown.deleted),
+            before[0] + shown.is_there,
             before[1] + is_unread,
             before[2] + (is_unread and mention),
             shown.id,

@@ -8,7 +8,15 @@ import msgspec
 
 from ...core import digest
 from ...core.fold import last
-from ...core.values import TITLE_CHARS_MAX, Root, is_label
+from ...core.values import (
+    NAME_CHARS_MAX,
+    PIN_FIELD,
+    TIMER_FIELD,
+    TITLE_CHARS_MAX,
+    Root,
+    is_for_admins,
+    is_label,
+)
 from ...ids import MemberId
 from ..aside import BLOCK_FIELD, GONE_FIELD
 from .aside import follow_aside
@@ -30,6 +38,17 @@ class Fields:
         """Say that an entry about a field came or went."""
         self._fields.add((root, key))
 
+    def touch_admins(self) -> None:
+        """Say that others are admins now, so that others' word counts on some fields."""
+        room = self._scope.room
+        for table in ("mark", "op"):
+            for (key,) in self._scope.db.rows(
+                f"select distinct key from {table} where room = ? and root = ? "
+                "and (key = ? or (key >= ? and key < ?))",
+                (room, int(Root.ROOM), TIMER_FIELD, PIN_FIELD, PIN_FIELD + "~"),
+            ):
+                self.touch(Root.ROOM, key)
+
     def settle(self) -> int:
         """Store the fields that were touched; return by how much the digest moves."""
         delta = 0
@@ -43,6 +62,10 @@ class Fields:
                 ).get(key, ())
                 if mark.root is root
             ]
+            if is_for_admins(root, key):
+                marks = [m for m in marks if self._scope.owners[m.device] in self._scope.admins]
+                if not marks:
+                    delta += self._drop_field(root, key)
             owners: set[MemberId] = {MemberId("")}
             if root is Root.PROFILE:
                 owners = {self._scope.owners[mark.device] for mark in marks}
@@ -60,6 +83,28 @@ class Fields:
             change = self._scope.change
             follow_aside(self._scope.db, self._aside, me=self._scope.me, change=change)
         return delta
+
+    def _drop_field(self, root: Root, key: str) -> int:
+        """Forget a field of the room's on which nobody's word counts any more."""
+        place = (self._scope.room, int(root), key)
+        where = "where room = ? and root = ? and member = '' and key = ?"
+        row = self._scope.db.row(f"select value from field {where}", place)
+        if row is None:
+            return 0
+        self._scope.db.execute(f"delete from field {where}", place)
+        self._note_pin(root, key)
+        self._scope.db.execute(  # nothing else would tell other readers that it is gone
+            "update room set change = ? where id = ?", (self._scope.change, self._scope.room)
+        )
+        return -digest.of_field(root, MemberId(""), key, msgspec.json.decode(row[0]))
+
+    def _note_pin(self, root: Root, key: str) -> None:
+        """Tell who follows the message that it was pinned, or no longer is."""
+        if root is Root.ROOM and key.startswith(PIN_FIELD):
+            self._scope.db.execute(
+                "update message set change = ? where room = ? and message = ? and gone = 0",
+                (self._scope.change, self._scope.room, key[len(PIN_FIELD) :]),
+            )
 
     def _set_field(self, root: Root, member: MemberId, key: str, value: Any) -> int:
         row = self._scope.db.row(
@@ -82,9 +127,15 @@ class Fields:
             self._marks.update((key[len(MARK_FIELD) :], text) for text in texts)
         if root is Root.ROOM and key.startswith((GONE_FIELD, BLOCK_FIELD)) and self._scope.is_home:
             self._aside.add(key)
+        self._note_pin(root, key)
         if root is Root.ROOM and key == "title" and is_label(value, TITLE_CHARS_MAX):
             self._scope.db.execute(
-                "update room set title = ?, change = ? where id = ?",
+                "update room set title = ?, change = ? where id = ? and direct = ''",
                 (value, self._scope.change, self._scope.room),
+            )
+        if root is Root.PROFILE and key == "name" and is_label(value, NAME_CHARS_MAX):
+            self._scope.db.execute(  # a direct room is called as who it is with
+                "update room set title = ?, change = ? where id = ? and direct = ?",
+                (value, self._scope.change, self._scope.room, member),
             )
         return delta

@@ -35,6 +35,24 @@ def marks_about(
     return found
 
 
+def blank_edits(db: Database, room: int, targets: Sequence[str]) -> None:
+    """Take the texts out of edits of messages that are deleted or gone, and out of the outbox.
+
+    The rows stay: they say what stands in which place of a journal.
+    """
+    blank = """'["' || at || '",""]'"""
+    for chunk in chunks(targets):
+        places = ",".join("?" * len(chunk))
+        values = (room, int(Root.EDITS), *chunk)
+        found = f"where room = ? and root = ? and target in ({places})"
+        blanked = db.execute(
+            f"update mark set value = {blank} {found} and value <> {blank}", values
+        )
+        dropped = db.execute(f"delete from op {found} and raw is not null", values)
+        if blanked.rowcount or dropped.rowcount:
+            db.wipe()
+
+
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield ids in pieces that one statement takes."""
     for start in range(0, len(ids), _CHUNK):

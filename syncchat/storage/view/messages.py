@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...core import digest
-from ...core.fold import NOTHING, Reaction, Shown, fold_message
-from ...core.values import MessageValue, Root, decode_value
-from ...ids import MessageId, Stamp
+from ...core.clock import ms_of
+from ...core.fold import NOTHING, Reaction, Shown, Version, fold_message, fold_versions
+from ...core.polls import Vote
+from ...core.values import MessageValue, Root, decode_value, encode_value
+from ...ids import DeviceId, MessageId, Stamp, stamp_of
 from ..database import Database
+from ..members import Owners
 from ..tallies import Added, count_added
+from .log import hidden_of
 from .marks import chunks, marks_about
 from .scope import Scope, json_text
 from .unread import Unread
@@ -35,6 +39,9 @@ class StoredRow(NamedTuple):
     thread: str | None
     mentions: str | None
     mention: int
+    votes: str | None
+    gone: int
+    hidden: int
 
 
 class Place(NamedTuple):
@@ -49,7 +56,7 @@ class Place(NamedTuple):
 PENDING = Place(None, None, None, None)
 ROW = (
     "id, message, chain, volume, clock, seq, value, edited, edited_at, deleted, reactions, thread, "
-    "mentions, mention"
+    "mentions, mention, votes, gone, hidden"
 )
 
 
@@ -61,6 +68,9 @@ class Messages:
         self._values: dict[MessageId, tuple[Place, str, MessageValue]] = {}
         self._erased: set[MessageId] = set()
         self._touched: set[MessageId] = set()
+        self._over: set[MessageId] = set()
+        self.bare: dict[MessageId, None] = {}
+        """Messages without a text any more, about which something came or went."""
 
     def put(self, message: MessageId, place: Place, raw: str, value: MessageValue) -> None:
         """Add a message's own entry, or replace it."""
@@ -79,15 +89,20 @@ class Messages:
         """Say that an entry about a message came or went."""
         self._touched.add(message)
 
+    def end(self, message: MessageId) -> None:
+        """Let a message disappear, because its time is over."""
+        self._over.add(message)
+
     def settle(self) -> int:
         """Fold what was touched anew; return by how much the digest moves."""
-        touched = self._touched | self._erased | self._values.keys()
+        touched = self._touched | self._erased | self._over | self._values.keys()
         if not touched:
             return 0
         ordered = sorted(touched)
         rows = {row.message: row for row in stored_rows(self._scope.db, self._scope.room, ordered)}
         marks = marks_about(self._scope.db, self._scope.room, ordered, me=self._scope.me)
         scope = self._scope
+        hidden = hidden_of(scope.db, scope.room, ordered)
         unread = Unread(scope.db, scope.room, scope.owners, me=scope.me)
         added: list[tuple[Any, ...]] = []
         counted: list[Added] = []
@@ -97,9 +112,18 @@ class Messages:
             row = rows.get(message)
             place, value = self._base(message, row)
             shown = fold_message(
-                message, value, marks.get(message, ()), member_of=self._scope.owners.__getitem__
+                message,
+                value,
+                marks.get(message, ()),
+                member_of=self._scope.owners.__getitem__,
+                is_hidden=message in hidden,
+                is_gone=message in self._over or (row is not None and bool(row.gone)),
             )
             before = None if row is None else shown_of(row)
+            if shown is not None and (shown.deleted or shown.gone):
+                self.bare[message] = None
+            if _has_words(before) and not _has_words(shown):
+                self._scope.db.wipe()
             if shown == before:
                 if row is not None and row.clock != place.clock:
                     self._move(row, place)
@@ -117,9 +141,9 @@ class Messages:
         if added:
             self._scope.db.executemany(
                 "insert into message (room, message, chain, volume, clock, seq, value, edited, "
-                "edited_at, deleted, reactions, thread, reply_to, mentions, mention, mention_at, "
-                "unread, added, change) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "edited_at, deleted, reactions, thread, reply_to, mentions, votes, expires_ms, "
+                "gone, hidden, mention, mention_at, unread, added, change) "
+                f"values ({', '.join('?' * 23)})",
                 added,
             )
             count_added(scope.db, scope.room, counted)
@@ -127,6 +151,7 @@ class Messages:
         self._values.clear()
         self._erased.clear()
         self._touched.clear()
+        self._over.clear()
         return delta
 
     def _remove(self, message: MessageId) -> None:
@@ -140,7 +165,8 @@ class Messages:
         for chunk in chunks(changed):
             places = ",".join("?" * len(chunk))
             self._scope.db.execute(
-                f"update message set change = ? where room = ? and reply_to in ({places})",
+                "update message set change = ? "
+                f"where room = ? and gone = 0 and reply_to in ({places})",
                 (self._scope.change, self._scope.room, *chunk),
             )
 
@@ -175,15 +201,17 @@ class Messages:
         self._scope.db.execute(
             "update message set chain = ?, volume = ?, clock = ?, seq = ?, value = ?, "
             "edited = ?, edited_at = ?, deleted = ?, reactions = ?, thread = ?, reply_to = ?, "
-            "mentions = ?, mention = ?, mention_at = coalesce(?, mention_at), "
-            "unread = min(unread, ?), change = ? where id = ?",
+            "mentions = ?, votes = ?, expires_ms = ?, gone = ?, hidden = ?, mention = ?, "
+            "mention_at = coalesce(?, mention_at), unread = ?, change = iif(?, change, ?) "
+            "where id = ?",
             (
                 *place,
                 self._raw(row.message, shown, row.value),
                 *_folded(shown),
                 mention,
                 self._scope.change if mention and not row.mention else None,
-                not shown.deleted,
+                _is_unread(shown, unread),
+                row.gone and shown.gone,  # what was told as gone is not told again
                 self._scope.change,
                 row.id,
             ),
@@ -198,8 +226,28 @@ class Messages:
     def _raw(self, message: MessageId, shown: Shown, before: str | None) -> str | None:
         if shown.deleted:
             return None
+        if shown.gone:
+            return encode_value(shown.value)
         new = self._values.get(message)
         return before if new is None else new[1]
+
+
+def versions_of(
+    db: Database, room: int, message: MessageId, *, me: DeviceId
+) -> tuple[Version, ...]:
+    """Return every text that a message had, oldest first; none of one that is not here."""
+    rows = list(stored_rows(db, room, [message]))
+    if not rows or rows[0].value is None:
+        return ()
+    value = decode_value(Root.MESSAGES, rows[0].value)
+    marks = marks_about(db, room, [message], me=me).get(message, ())
+    return fold_versions(message, value, marks, member_of=Owners(db, room).__getitem__)
+
+
+def reactions_to(db: Database, room: int, message: MessageId) -> tuple[Reaction, ...]:
+    """Return a message's reactions as they were written."""
+    row = next(iter(stored_rows(db, room, [message])), None)
+    return () if row is None else reactions_of(row.reactions)
 
 
 def stored_rows(db: Database, room: int, ids: Sequence[str]) -> Iterator[StoredRow]:
@@ -218,7 +266,8 @@ def stored_rows(db: Database, room: int, ids: Sequence[str]) -> Iterator[StoredR
 def shown_of(row: StoredRow) -> Shown:
     """Return what a stored row shows."""
     if row.deleted:
-        return Shown(row.message, deleted=True, thread=row.thread)
+        return Shown(row.message, deleted=True, thread=row.thread, gone=bool(row.gone))
+    votes, closed_at = votes_of(row.votes)
     value = NOTHING if row.value is None else decode_value(Root.MESSAGES, row.value)
     return Shown(
         row.message,
@@ -228,6 +277,10 @@ def shown_of(row: StoredRow) -> Shown:
         reactions=reactions_of(row.reactions),
         thread=row.thread,
         mentions=mentions_of(row.mentions, value),
+        votes=votes,
+        closed_at=closed_at,
+        hidden=bool(row.hidden),
+        gone=bool(row.gone),
     )
 
 
@@ -243,13 +296,32 @@ def reactions_of(stored: str | None) -> tuple[Reaction, ...]:
     return tuple(Reaction(*each) for each in msgspec.json.decode(stored))
 
 
+def votes_of(stored: str | None) -> tuple[tuple[Vote, ...], Stamp | None]:
+    """Return a poll's votes, and when it was closed, from their stored form."""
+    if stored is None:
+        return (), None
+    closed_at, votes = msgspec.json.decode(stored)
+    return tuple(Vote(member, tuple(choices), at) for member, choices, at in votes), closed_at
+
+
+def _has_words(shown: Shown | None) -> bool:
+    return shown is not None and not shown.deleted and not shown.gone
+
+
+def _is_unread(shown: Shown, unread: Unread) -> bool:
+    """Tell whether a message waits to be read by this person."""
+    return shown.is_there and unread.is_unread(shown.id, shown.thread)
+
+
 def _added(shown: Shown, unread: Unread) -> Added:
-    is_unread = not shown.deleted and unread.is_unread(shown.id, shown.thread)
-    return Added(shown.id, shown.thread, shown.deleted, is_unread, unread.is_mention(shown))
+    is_unread = _is_unread(shown, unread)
+    return Added(shown.id, shown.thread, not shown.is_there, is_unread, unread.is_mention(shown))
 
 
 def _folded(shown: Shown) -> tuple[Any, ...]:
-    """Return the folded columns: from ``edited`` to ``mentions``, in the order of the insert."""
+    """Return the folded columns: from ``edited`` to ``hidden``, in the order of the insert."""
+    expires = shown.value.expires
+    has_votes = shown.votes or shown.closed_at is not None
     return (
         None if shown.edited_at is None else shown.text,
         shown.edited_at,
@@ -258,4 +330,8 @@ def _folded(shown: Shown) -> tuple[Any, ...]:
         shown.thread,
         shown.value.reply_to,
         None if shown.mentions == shown.value.mentions else json_text(shown.mentions),
+        json_text((shown.closed_at, shown.votes)) if has_votes else None,
+        None if expires is None else ms_of(stamp_of(shown.id)) + expires,
+        shown.gone,
+        shown.hidden,
     )

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from ...ids import DeviceId
+from ...ids import DeviceId, MemberId
 from .. import rooms
 from ..database import Database
 from ..members import Owners
+from .log import admins_of
 from .unread import home_of
 
 
@@ -22,8 +23,20 @@ class Scope:
         self.room = room
         self.me = me
         self.owners = Owners(db, room)
+        self._admins: frozenset[MemberId] | None = None
         self._change: int | None = None
         self._is_home: bool | None = None
+
+    @property
+    def admins(self) -> frozenset[MemberId]:
+        """Return whose word counts on what only admins may say of a room."""
+        if self._admins is None:
+            self._admins = admins_of(self.db, self.room)
+        return self._admins
+
+    def forget_admins(self) -> None:
+        """Look anew who they are."""
+        self._admins = None
 
     @property
     def change(self) -> int:

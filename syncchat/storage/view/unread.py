@@ -136,13 +136,14 @@ def follow_marks(
         unread = Unread(db, room, Owners(db, room), me=me)
         for message in sorted(messages):
             row = db.row(
-                "select id, thread, deleted, unread from message where room = ? and message = ?",
+                "select id, thread, deleted or gone or hidden, unread from message "
+                "where room = ? and message = ?",
                 (room, message),
             )
             if row is None:
                 continue  # it is looked at when the message comes
-            id_, thread, deleted, before = row
-            now = not deleted and unread.is_unread(MessageId(message), thread)
+            id_, thread, is_away, before = row
+            now = not is_away and unread.is_unread(MessageId(message), thread)
             if now != before:
                 db.execute(
                     "update message set unread = ?, change = ? where id = ?", (now, change, id_)

@@ -13,17 +13,26 @@ import syncchat
 from syncchat.errors import NotAllowedError
 from syncchat.storage.database import SCHEMA_VERSION
 
-FORMAT_1 = Path(__file__).parents[2] / "vectors" / "peer_format_1.sql"
+VECTORS = Path(__file__).parents[2] / "vectors"
+
+FORMAT_1 = VECTORS / "peer_format_1.sql"
 """Written by the last commit before people and groups, with its own code."""
+
+FORMAT_3 = VECTORS / "peer_format_3.sql"
+"""Written by the last commit before polls and pins, with its own code."""
+
+
+def database(path: Path, dump: Path) -> Path:
+    """Make the database in a dump."""
+    connection = sqlite3.connect(path)
+    connection.executescript(dump.read_text(encoding="utf-8"))
+    connection.close()
+    return path
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "peer.db"
-    connection = sqlite3.connect(path)
-    connection.executescript(FORMAT_1.read_text(encoding="utf-8"))
-    connection.close()
-    return path
+    return database(tmp_path / "peer.db", FORMAT_1)
 
 
 def test_first_format_is_migrated_with_its_messages_and_device(path: Path) -> None:
@@ -83,3 +92,21 @@ def test_what_is_unread_threads_and_mentions_are_counted_in_an_old_database(path
         assert all("digest" in fault for fault in peer.recount()), "which the rows were put beside"
         room.mark_read()
         assert room.unread_counts() == (0, 0, 0, 0)
+
+
+def test_what_the_third_format_did_not_store_of_rooms_logs_is_learned(tmp_path: Path) -> None:
+    path = database(tmp_path / "peer.db", FORMAT_3)
+    for _ in range(2):
+        with syncchat.open(path) as peer:
+            (room,) = peer.rooms()
+            shown = room.messages()
+            assert [(each.text, each.hidden) for each in shown] == [
+                ("kept and edited", False),
+                ("rude", True),
+            ]
+            assert [r.emoji for r in shown[0].reactions] == ["👍"]
+            assert peer.check() == []
+            room.pin(shown[0].id)  # that this person is an admin is known
+            digest = room.digest()
+            peer.rebuild()
+            assert room.digest() == digest
