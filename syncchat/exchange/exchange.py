@@ -305,8 +305,7 @@ class Exchange:
         with self._db.atomic(durable=False):
             rooms.set_head(self._db, progress.row, event.head)
         progress.is_live = not event.differs
-        if progress.is_live:
-            self._signals.enter(progress)
+        self._signals.enter(progress)
         self._dirty.add(event.room)
         if own and self._acks.wants_cursors(progress, own, max(acked, progress.pushed)):
             self._session.ask_cursors(event.room)
@@ -339,6 +338,7 @@ class Exchange:
         progress.head = max(progress.head, room.cursor)
         if any(is_record(raw) for raw in envelopes):
             self._recorder.came(progress, now_ms=self._now())
+            self._signals.enter(progress)  # somebody may have come
             self._dirty.add(progress.room)
         if progress.is_behind_itself:
             self._check_own(progress)
@@ -410,6 +410,7 @@ class Exchange:
         if doubt:
             self._give_up(f"{doubt}; asking again")
         elif moved:
+            self._signals.enter(progress)  # it may be the first that was written here
             self._plan_applied(progress)
 
     def _plan_applied(self, progress: Progress) -> None:

@@ -72,7 +72,12 @@ class Signals:
         self._beacon.show(is_visible=is_visible, status=status)
 
     def enter(self, progress: Progress) -> None:
-        """Begin to be seen in a room that is caught up, if it is one of those for it."""
+        """Begin to be seen in a room that is caught up, if it is one of those for it.
+
+        Again is harmless; to be called when the members change, and what is written here.
+        """
+        if not progress.is_live or self._beacon.is_in(progress.room):
+            return
         group = self._groups.of(progress.row)
         if group is None or group.is_personal or not 1 < len(group.members) <= MEMBERS_MAX:
             return

@@ -56,6 +56,10 @@ class Beacon:
             if self.is_visible:
                 self._due.append((room, Here(True, True, self._status)))
 
+    def is_in(self, room: bytes) -> bool:
+        """Tell whether this person is seen in a room, unless they are invisible."""
+        return room in self._here_at
+
     def keep(self, rooms: Collection[bytes]) -> None:
         """Leave every room but these, without a word: they are closed or of no interest."""
         for room in [room for room in self._here_at if room not in rooms]:

@@ -63,6 +63,22 @@ async def test_who_comes_and_goes_is_seen(tmp_path: Path, relay: str) -> None:
             assert seen.last_seen is not None and abs(seen.last_seen - alice.now_ms()) < 60_000
 
 
+async def test_who_joins_while_others_are_online_is_seen_and_sees_them(
+    tmp_path: Path, relay: str
+) -> None:
+    """Nobody has come back since, and nobody has written anything."""
+    async with AsyncExitStack() as stack:
+        alice = stack.enter_context(syncchat.open(tmp_path / "alice.db", name="Alice"))
+        bob = stack.enter_context(syncchat.open(tmp_path / "bob.db", name="Bob"))
+        ours = alice.create_room("Team", relay=relay)
+        async with alice.online():
+            await until(lambda: alice.connections == {relay: "live"})
+            theirs = bob.join(ours.invite())
+            async with bob.online():
+                await until(lambda: _here(ours) == {"Bob": ""}, what="Alice sees Bob")
+                await until(lambda: _here(theirs) == {"Alice": ""}, what="Bob sees Alice")
+
+
 async def test_invisible_person_is_not_seen_and_does_not_type(tmp_path: Path, relay: str) -> None:
     async with AsyncExitStack() as stack:
         alice, bob = await _pair(tmp_path, relay, stack)
