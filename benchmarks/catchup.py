@@ -19,7 +19,7 @@ from . import machine, workload
 NAME = "catchup"
 SUMMARY = (
     "messages caught up per second, verified, opened, strictly read and folded, beside bare SQLite "
-    "inserts of the same envelopes and texts; not yet full-text indexed"
+    "inserts of the same envelopes and texts; searchable, at first by looking at each, not indexed"
 )
 BATCH = 100
 """Messages in an envelope of somebody who wrote offline."""

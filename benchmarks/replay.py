@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -91,7 +88,7 @@ def _load(path: Path | None, count: int | None, peers: int) -> tuple[list[_Said]
     names: dict[str, int] = {}
     ids: dict[tuple[str, int], str] = {}
     signers: dict[int, workload.Writer] = {}
-    for row in _rows(path):
+    for row in workload.corpus_rows(path):
         if row["kind"] == "system" or not row["text"].strip():
             continue
         device = names.setdefault(row["nick"], len(names))
@@ -107,14 +104,6 @@ def _load(path: Path | None, count: int | None, peers: int) -> tuple[list[_Said]
         if len(said) == count:
             break
     return said, len(names)
-
-
-def _rows(path: Path | None) -> Iterator[dict[str, Any]]:
-    if path is None:
-        path = Path(str(workload.CORPUS))
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for line in file:
-            yield json.loads(line)
 
 
 def _receive(

@@ -6,6 +6,7 @@ Everything is made from fixed seeds, so two runs measure the same bytes.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
 import sys
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import syncchat
 from syncchat.apps.demo.processes import RelayProcess
@@ -28,6 +30,7 @@ from syncchat.ports import SystemClock
 from syncchat.storage import lease
 from syncchat.sync.events import Acked, Ready
 from syncchat.sync.session import Position, Session
+from syncchat.testing.ports import SeededRandom
 from syncchat.transport.websocket import connect_websocket
 from syncchat.trust import chain as links
 from syncchat.trust.keys import DeviceKeys
@@ -60,6 +63,30 @@ def seeded(what: str, size: int) -> bytes:
 def texts(count: int) -> list[str]:
     """Return texts of the bundled chat, from its start again where there are too few."""
     return list(islice(cycle([line.text for line in load_script().lines]), count))
+
+
+def corpus_rows(path: Path | None) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a corpus, which may be a .gz, or of the bundled chat."""
+    path = Path(str(CORPUS)) if path is None else path
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def varied_texts(count: int, path: Path | None = None) -> list[str]:
+    """Return texts of a corpus; from its start again with some words exchanged for others."""
+    rows = corpus_rows(path)
+    said = [r["text"] for r in rows if r["kind"] != "system" and r["text"].strip()]
+    words = [text.split() for text in said]
+    chance = SeededRandom("varied texts")
+    found = said[:count]
+    for each in islice(cycle(words), max(0, count - len(said))):
+        changed = list(each)
+        for _ in range(1 + len(each) // 4):
+            other = words[int(chance.uniform(0, len(words)))]
+            changed[int(chance.uniform(0, len(each)))] = other[int(chance.uniform(0, len(other)))]
+        found.append(" ".join(changed))
+    return found
 
 
 def text_of(bytes_wanted: int) -> str:
@@ -134,11 +161,15 @@ def _stamp_of(number: int) -> Stamp:
     return stamp(_FIRST_MS + number * 1_000)
 
 
-def room_log(count: int, *, batch: int, devices: int = DEVICES) -> list[bytes]:
+def room_log(
+    count: int, *, batch: int, devices: int = DEVICES, said: Sequence[str] | None = None
+) -> list[bytes]:
     """Return a room's log of ``count`` messages by several devices, ``batch`` to an envelope."""
     writers = [Writer(str(number)) for number in range(devices)]
     turns = cycle(writers)
-    numbered = [(number, MessageValue(text=text)) for number, text in enumerate(texts(count))]
+    numbered = [
+        (number, MessageValue(text=text)) for number, text in enumerate(said or texts(count))
+    ]
     log = opening(writer.keys for writer in writers)
     for start in range(0, count, batch):
         log += next(turns).write(numbered[start : start + batch])

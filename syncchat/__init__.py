@@ -13,6 +13,7 @@ __all__ = [
     "ConnectionState",
     "Draft",
     "Event",
+    "Hit",
     "KeyFile",
     "Keychain",
     "Member",
@@ -48,6 +49,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .core import markup
+    from .core.hit import Hit
     from .core.message import Message, Quote, ReactionView, Status
     from .core.refusals import Refusal
     from .errors import SyncchatError
@@ -78,6 +80,7 @@ else:
         "ConnectionState": "exchange.state",
         "Draft": "room",
         "Event": "events",
+        "Hit": "core.hit",
         "KeyFile": "storage.locks",
         "Keychain": "storage.locks",
         "Member": "membership",

@@ -11,6 +11,7 @@ from .storage import chains, rooms, view
 from .storage.chains import ChainRow
 from .storage.database import Database
 from .storage.rooms import RoomRow
+from .storage.view import index
 from .trust import chain as links
 from .wire.envelope import decode_envelope
 
@@ -25,19 +26,27 @@ def faults(db: Database, me: DeviceId) -> list[str]:
     with db.reading():
         for room in rooms.all_rooms(db):
             found += [f"{room_text(room.room_id)[:8]}: {text}" for text in _room(db, room, me)]
-    return found
+        return found + _index(db)
 
 
 def miscounts(db: Database, me: DeviceId) -> list[str]:
-    """Return where the kept digest or unread count is not what a recount gives."""
-    return [text for room in rooms.all_rooms(db) for text in _counts(db, room, me)]
+    """Return where the kept digest, unread count or search index is not what a recount gives."""
+    return [text for room in rooms.all_rooms(db) for text in _counts(db, room, me)] + _index(db)
 
 
 def rebuild(db: Database, me: DeviceId, *, now_ms: int) -> None:
-    """Fold every room's view anew, each in one transaction."""
+    """Fold every room's view anew, each in one transaction, and make the search index anew."""
+    with db.atomic():
+        index.Index(db).clear()
     for room in rooms.all_rooms(db):
         with db.atomic():
             refold_room(db, room, me=me, now_ms=now_ms)
+    index.complete(db)
+
+
+def _index(db: Database) -> list[str]:
+    words = "the search index is not that of the messages; run 'syncchat doctor --rebuild'"
+    return [] if index.is_exact(db) else [words]
 
 
 def _counts(db: Database, room: RoomRow, me: DeviceId) -> list[str]:

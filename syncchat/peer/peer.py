@@ -24,6 +24,7 @@ from ..transport.tokens import TokenSource
 from ..wire.invite import InviteKind, decode_invite
 from .blocking import PeerBlocking
 from .reading import PeerReading
+from .search import PeerSearch
 from .stream import PeerEvents
 from .talks import PeerTalks
 
@@ -64,7 +65,7 @@ def open_peer(
     )
 
 
-class Peer(PeerEvents, PeerReading, PeerBlocking, PeerTalks):
+class Peer(PeerEvents, PeerReading, PeerSearch, PeerBlocking, PeerTalks):
     """Is an open database; use it as a context manager."""
 
     # Rooms

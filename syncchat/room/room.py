@@ -18,6 +18,7 @@ from .presence import RoomPresence
 from .reading import RoomReading
 from .reports import RoomReports
 from .roster import RoomRoster
+from .search import RoomSearch
 from .stars import RoomStars
 from .unread import RoomUnread
 from .writing import RoomWriting
@@ -29,6 +30,7 @@ class Room(
     RoomPlaces,
     RoomWriting,
     RoomReading,
+    RoomSearch,
     RoomUnread,
     RoomDelivery,
     RoomOutbox,

@@ -33,6 +33,12 @@ class Owners(dict[DeviceId, MemberId]):
         return found
 
 
+def devices_in(db: Database, room: int) -> dict[DeviceId, MemberId]:
+    """Return whose devices are whose in a room."""
+    rows = db.rows("select device, member from device where room = ?", (room,))
+    return {DeviceId(device): MemberId(member) for device, member in rows}
+
+
 def set_owners(db: Database, room: int, owners: Iterable[tuple[DeviceId, MemberId]]) -> None:
     """Store whose devices are whose; who is stored first stays."""
     db.executemany(

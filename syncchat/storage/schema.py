@@ -81,6 +81,13 @@ def m109_stream(db: Tables) -> None:
             db.conn.execute(statement)
 
 
+@migrations()
+def m110_search(db: Tables) -> None:
+    """Make the search index; messages that are here are fresh to it (``view.index``)."""
+    for statement in _SEARCH.split(";"):
+        db.conn.execute(statement)
+
+
 _OWNERS = "select room, device, member from device"
 
 _FIRST = """
@@ -311,6 +318,23 @@ alter table room add column refusal text not null default '';
 alter table room add column is_doubted integer not null default 0;
 alter table chain add column waiting text;
 alter table chain add column passed integer not null default -1
+"""
+
+_SEARCH = """
+create virtual table search_text using fts5 (
+    text, facets, content = '', columnsize = 0, detail = none,
+    tokenize = 'trigram case_sensitive 1'
+);
+
+create table search_state (
+    id integer primary key check (id = 1),
+    upto integer not null,
+    erasing integer not null
+) strict;
+insert into search_state (id, upto, erasing) values (1, 0, 0);
+
+create index message_edited on message (room) where edited is not null;
+create index message_mention on message (room) where mention = 1
 """
 
 _COUNT_NEW = """

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DiskFull
-from ..storage.database import Database
+from ..storage.database import Database, SearchSizes
 
 _UNSYNCED_MAX = 32
 _PAGE_BYTES = 1024
@@ -69,6 +69,9 @@ class SimDisk:
 
 class SimDatabase(Database):
     """Is a peer's database on a simulated disk."""
+
+    search_sizes = SearchSizes(few=2, step=3, many=12, back=3)
+    """So small that short runs have messages inside and outside of the index, and need it."""
 
     def __init__(self, disk: SimDisk, name: str) -> None:
         self._disk = disk

@@ -245,6 +245,9 @@ class Judge:
             self._check_versions(peer, shown)
             oracle.check_unread(peer.name, seen, _unread_of(peer.room))
             oracle.check_title(peer.name, peer.room.title)
+            for words in oracle.searches():
+                hits = peer.room.search(" ".join(words), newest=True, limit=1_000)
+                oracle.check_search(peer.name, seen, words, [hit.message.id for hit in hits])
             for message in shown:
                 if message.mine and _RANKS[message.status] < _RANKS[Status.SENT]:
                     raise Divergence(f"{peer.name}: {token_of(message)} is still {message.status}")

@@ -22,6 +22,13 @@ def stays(token: str) -> bool:
     return False
 
 
+SEARCHES = 3
+"""Words that are looked for at each peer, alone and with another."""
+
+SEARCHED_CHARS_MAX = 100
+"""The longest word that is looked for; a search takes no more than a line."""
+
+
 class Divergence(AssertionError):
     """A peer does not show what it must; the text says what."""
 
@@ -327,6 +334,39 @@ class Oracle:
                     f"{name} counts {tuple(found)} unread in {thread or 'the main timeline'}, "
                     f"not {low.total(), low[True]} to {high.total(), high[True]}"
                 )
+
+    def searches(self) -> list[tuple[str, ...]]:
+        """Return some words to look for: of texts old and new, and of what is not shown any more.
+
+        All are of three characters or more, and plain, so that to look for them is to look for
+        parts of a text.
+        """
+        counts = Counter(
+            word
+            for message in self._messages.values()
+            for said in (message.written.value, *message.said())
+            for word in said.text.lower().split()
+            if 2 < len(word) <= SEARCHED_CHARS_MAX and word.isascii() and word.isalnum()
+        )
+        some = sorted(counts)[:: len(counts) // SEARCHES + 1]
+        frequent = "".join(word for word, _ in counts.most_common(1))
+        return [words for word in some for words in ((word,), (word[-3:], frequent[:3]))]
+
+    def check_search(
+        self, name: str, seen: list[Seen], words: tuple[str, ...], found: list[str]
+    ) -> None:
+        """Raise ``Divergence`` unless a peer found just what holds all words, the newest first."""
+        holding = [
+            message.id
+            for message in reversed(seen)
+            if not (message.deleted or message.hidden)
+            and all(word in message.text.lower() for word in words)
+        ]
+        if found != holding:
+            raise Divergence(
+                f"{name} finds {len(found)} messages with {' and '.join(words)!r}, not the "
+                f"{len(holding)} that it shows"
+            )
 
     def check_title(self, name: str, title: str) -> None:
         """Raise ``Divergence`` unless the title is one that somebody gave last.

@@ -34,6 +34,7 @@ from . import scenarios
 from .mutants_of_groups import GROUP_MUTANTS
 from .mutants_of_kinds import KIND_MUTANTS
 from .mutants_of_reading import READING_MUTANTS
+from .mutants_of_search import SEARCH_MUTANTS
 from .seeding import Edit, Mutant
 
 
@@ -475,4 +476,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *READING_MUTANTS,
     *GROUP_MUTANTS,
     *KIND_MUTANTS,
+    *SEARCH_MUTANTS,
 )

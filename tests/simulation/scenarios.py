@@ -51,6 +51,21 @@ def edited_and_deleted_while_offline() -> None:
         world._judge.check_erasure(alice)
 
 
+def taken_back_and_written_anew() -> None:
+    """Somebody who is offline takes back what the search index has already, and writes on."""
+    with World(seed=1, peers=2) as world:
+        alice, _ = world.peers
+        alice.go_offline()
+        for number in range(8):
+            world.write(alice, f"first {number}")
+        for message in reversed(world.shown(alice)[-6:]):
+            world.delete(alice, message)
+        for number in range(8):
+            world.write(alice, f"second {number}")
+        world.heal()
+        world.check()
+
+
 def wiped_before_delivery() -> None:
     """The relay loses what nobody had fetched, and the others fill its new log meanwhile."""
     with World(seed=1, peers=3) as world:

@@ -27,6 +27,7 @@ PAGES = (
     "docs/howto/write-a-bot.md",
     "docs/howto/polls-pins-and-edits.md",
     "docs/howto/direct-and-disappearing.md",
+    "docs/howto/search.md",
 )
 
 

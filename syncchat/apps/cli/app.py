@@ -32,6 +32,7 @@ _COMMANDS = {
         "send": (f"{_HERE}.messages:send", "Write a message; works offline."),
         "location": (f"{_HERE}.places:location", "Write where something is."),
         "history": (f"{_HERE}.messages:history", "Print messages of a room."),
+        "search": (f"{_HERE}.search:search", "Find messages in all rooms, also offline."),
         "tail": (f"{_HERE}.tail:tail", "Print the last messages, and new ones as they come."),
         "unread": (f"{_HERE}.reading:unread", "Print how much is unread in your rooms."),
         "read": (f"{_HERE}.reading:read", "Mark messages as read."),

@@ -83,6 +83,14 @@ def room_argument(command: _Command) -> _Command:
     return click.argument("room", shell_complete=_complete_room)(command)
 
 
+def in_room_option(command: _Command) -> _Command:
+    """Add ``--in ROOM``, which the shell can complete."""
+    option = click.option(
+        "--in", "title", metavar="ROOM", shell_complete=_complete_room, help="Only this room."
+    )
+    return option(command)
+
+
 def default_db() -> Path:
     """Return where the database is unless told: in the platform's folder for user data."""
     home = Path.home()

@@ -10,6 +10,7 @@ from ...ids import DeviceId
 from .. import rooms
 from ..database import Database
 from ..members import Owners
+from .index import Index
 from .messages import ROW, StoredRow, shown_of
 from .unread import Unread
 
@@ -70,8 +71,12 @@ def unread_faults(db: Database, room: int, *, me: DeviceId) -> list[str]:
 
 def clear(db: Database, room: int) -> None:
     """Empty a room's view, to fold it anew from its envelopes and its outbox."""
+    index = Index(db)
+    index.forget(room)
     # The tally first: its triggers need not count down, message by message, what goes as a whole.
     for table in ("tally", "message", "mark", "field", "read_to"):
         db.execute(f"delete from {table} where room = ?", (room,))
+    index.trim()
+    index.settle(0)
     db.execute("delete from volume where chain in (select id from chain where room = ?)", (room,))
     rooms.set_digest(db, room, bytes(digest.DIGEST_BYTES))

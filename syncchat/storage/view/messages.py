@@ -16,6 +16,7 @@ from ...ids import DeviceId, MessageId, Stamp, stamp_of
 from ..database import Database
 from ..members import Owners
 from ..tallies import Added, count_added
+from .index import Index
 from .log import hidden_of
 from .marks import chunks, marks_about
 from .scope import Scope, json_text
@@ -104,6 +105,7 @@ class Messages:
         scope = self._scope
         hidden = hidden_of(scope.db, scope.room, ordered)
         unread = Unread(scope.db, scope.room, scope.owners, me=scope.me)
+        index = Index(scope.db)
         added: list[tuple[Any, ...]] = []
         counted: list[Added] = []
         changed: list[MessageId] = []
@@ -130,8 +132,11 @@ class Messages:
                 continue
             delta += digest.of_message(shown) - digest.of_message(before)
             changed.append(message)
+            if row is not None and before is not None:
+                index.change(row.id, before, shown)
             if shown is None:
                 self._remove(message)
+                index.trim()
             elif row is None:
                 new = _added(shown, unread)
                 counted.append(new)
@@ -147,6 +152,7 @@ class Messages:
                 added,
             )
             count_added(scope.db, scope.room, counted)
+        index.settle(len(added))
         self._touch_answers(changed)
         self._values.clear()
         self._erased.clear()

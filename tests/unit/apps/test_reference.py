@@ -60,6 +60,7 @@ def test_walk_finds_the_commands() -> None:
         "chat",
         "send",
         "history",
+        "search",
         "tail",
         "outbox",
         "delivery",
