@@ -187,6 +187,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "not progress.is_live or progress.is_behind_itself",
             "not progress.is_open",
         ),
+        scenario=scenarios.written_by_a_restored_device,
     ),
     _mutant(
         "deletion not sent",
@@ -226,6 +227,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "verify(last.key, signed_text(last.link), run[len(heads) - 1][0].signature)",
             "pass",
         ),
+        scenario=scenarios.signed_by_nobody,
     ),
     _mutant(
         "signatures are not checked by the relay",

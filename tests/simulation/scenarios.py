@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unittest import mock
 
-from syncchat.testing import Divergence, Schedule, SimRelay, Step, World
+from syncchat.testing import Divergence, Lie, LyingRelay, Schedule, SimRelay, Step, World
 from syncchat.testing.network import SimLink
 from syncchat.testing.playing import play
 from syncchat.wire import frames
@@ -33,6 +33,19 @@ def old_ops_in_a_backup() -> None:
         Step("toggle online", 0, 1, 6),
         Step("wait", 0, 1, 999),
         Step("restore", 0, 1, 6),
+    )
+
+
+def written_by_a_restored_device() -> None:
+    """A backup takes the place of what had written on, and writes before it is online again."""
+    _play(
+        Step("wait", 0, 1, 999),
+        Step("back up", 0, 1, 6),
+        Step("write", 0, 1, 6),
+        Step("wait", 0, 1, 999),
+        Step("toggle online", 0, 1, 6),
+        Step("restore", 0, 1, 6),
+        Step("write", 0, 2, 6),
     )
 
 
@@ -137,6 +150,24 @@ def damaged_on_the_way(part: int = 0) -> None:
         bob.link._to_peer = flip_a_bit
         world.run(seconds=60)
         assert damaged
+        world.heal()
+        world.check(deep=True)
+
+
+def signed_by_nobody() -> None:
+    """The relay hands out an entry that follows on and that its author has not signed."""
+    with World(seed=1, peers=2, relay=LyingRelay) as world:
+        alice, bob = world.peers
+        world.run(seconds=2)
+        assert isinstance(world.relay, LyingRelay)
+        world.relay.tell(Lie.INVENT_SIGNATURE, to=[bob], about=[alice])
+        for number in range(3):
+            world.write(alice, f"number {number}")
+            world.run(seconds=1)
+        stored = [fault for fault in bob.peer.check() if "do not hold" in fault]
+        if stored:
+            raise Divergence(f"Bob has taken what nobody signed: {stored}")
+        world.relay.be_honest()
         world.heal()
         world.check(deep=True)
 
