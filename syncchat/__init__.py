@@ -13,6 +13,9 @@ __all__ = [
     "ConnectionState",
     "Draft",
     "Event",
+    "File",
+    "FileProgress",
+    "FileState",
     "Hit",
     "KeyFile",
     "Keychain",
@@ -49,6 +52,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from .core import markup
+    from .core.files import File, FileState
     from .core.hit import Hit
     from .core.message import Message, Quote, ReactionView, Status
     from .core.refusals import Refusal
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from .events import (
         ConnectionChanged,
         Event,
+        FileProgress,
         MessageAdded,
         MessageChanged,
         MessageGone,
@@ -81,6 +86,9 @@ else:
         "Draft": "room",
         "Event": "events",
         "Hit": "core.hit",
+        "File": "core.files",
+        "FileProgress": "events",
+        "FileState": "core.files",
         "KeyFile": "storage.locks",
         "Keychain": "storage.locks",
         "Member": "membership",

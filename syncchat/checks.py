@@ -7,11 +7,12 @@ from .errors import DecodeError, TrustError
 from .exchange.batch import ENDED, refold_room
 from .exchange.volumes import Volumes, read_volume
 from .ids import DeviceId, room_text
-from .storage import chains, rooms, view
+from .storage import chains, files, loose, rooms, view
 from .storage.chains import ChainRow
 from .storage.database import Database
 from .storage.rooms import RoomRow
 from .storage.view import index
+from .storage.wholeness import damaged_chunks, forget_damaged
 from .trust import chain as links
 from .wire.envelope import decode_envelope
 
@@ -42,6 +43,9 @@ def rebuild(db: Database, me: DeviceId, *, now_ms: int) -> None:
         with db.atomic():
             refold_room(db, room, me=me, now_ms=now_ms)
     index.complete(db)
+    loose.sweep(db)
+    for file in [each.id for each in files.all_files(db)]:
+        forget_damaged(db, file)
 
 
 def _index(db: Database) -> list[str]:
@@ -60,6 +64,12 @@ def _room(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
     found = _counts(db, room, me)
     for device, seq, reason in chains.quarantined(db, room.id):
         found.append(f"envelope {seq} of {device or 'an unknown device'} was set aside: {reason}")
+    for file in files.all_files(db, room.id):
+        if lost := len(damaged_chunks(db, file)):
+            found.append(
+                f"file {file.pack[:8]}: {lost} of {file.chunks} chunks are damaged or gone; run "
+                "'syncchat doctor --rebuild', then download it again"
+            )
     for chain in chains.all_chains(db, room.id):
         if chain.frozen is not None:
             found.append(f"device {chain.device}: {chain.frozen}")

@@ -24,7 +24,7 @@ from .exchange.exchange import Exchange
 from .exchange.signals import Passing
 from .exchange.state import ConnectionState, Phase
 from .ports import Clock, Random
-from .storage import lease, rooms
+from .storage import lease, loose, rooms
 from .storage.database import Database
 from .storage.erasing import fade
 from .sync.backoff import Backoff
@@ -175,6 +175,7 @@ class Driver:
                 self._publish()
                 self._passing.nearby.lapse(round(self._clock.monotonic() * 1000))
                 if fade(self._db, me=self._keys.device, now_ms=self._clock.now_ms()):
+                    loose.sweep(self._db)
                     self.ring()
                     self._changed()
             await asyncio.sleep(WATCH_MS / 1000)
@@ -357,7 +358,8 @@ class _Link:
             exchange.receive(raw)
             if exchange.next_tick_ms() < self._tick_at_ms:
                 self._bell.set()
-            self._driver.applied()
+            if exchange.take_news():
+                self._driver.applied()
             self._after(exchange)
             await asyncio.sleep(0)
 
@@ -365,8 +367,9 @@ class _Link:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for raw in exchange.outgoing():
-                await transport.send(raw)
+            while frames := exchange.outgoing():
+                for raw in frames:
+                    await transport.send(raw)
 
     async def _keep_time(self, exchange: Exchange) -> None:
         while True:

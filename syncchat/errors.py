@@ -9,6 +9,8 @@
     │       ├── PhraseWordUnknown         a word is not in the list
     │       └── PhraseChecksumWrong       every word is in the list, but they do not fit
     ├── NotFoundError (LookupError)       no such room or message here
+    │   ├── FileAway                      a file's bytes are not here; they can be fetched
+    │   └── FileGone                      a file's bytes cannot be had
     ├── NotAllowedError                   this member may not do that
     ├── DecodeError (ValueError)          bytes from outside are not what they should be
     │   ├── InviteError                   an invite link is damaged or of another version
@@ -28,6 +30,7 @@
     │   ├── NotEncrypted                  a key was given for a plain database; left untouched
     │   ├── ExtraMissing                  an optional part of syncchat is not installed
     │   ├── DiskFull                      nothing of the transaction was written
+    │   ├── FilesFull                     a file does not fit within the peer's own limit
     │   ├── LeaseLost                     another process took over syncing; nothing was written
     │   └── BackupRefused                 a backup cannot be used; nothing was written
     │       ├── BackupDamaged             not a backup, cut off or changed
@@ -95,6 +98,14 @@ class PhraseChecksumWrong(PhraseError):
 
 class NotFoundError(SyncchatError, LookupError):
     """There is no such room or message in this database."""
+
+
+class FileAway(NotFoundError):
+    """A file's bytes are not here, or were damaged; fetch it."""
+
+
+class FileGone(NotFoundError):
+    """A file's bytes are not here and cannot be had; the text says why."""
 
 
 class NotAllowedError(SyncchatError):
@@ -171,6 +182,10 @@ class ExtraMissing(StorageError):
 
 class DiskFull(StorageError):
     """The disk is full; nothing of the transaction was written."""
+
+
+class FilesFull(StorageError):
+    """A file does not fit within this peer's own limit for files; nothing was written."""
 
 
 class LeaseLost(StorageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from .core.files import File
 from .core.message import Message
 from .exchange.state import ConnectionState
 from .ids import DeviceId, MemberId, MessageId, RoomId
@@ -116,6 +117,14 @@ class ReminderDue(Told):
 
 
 @dataclass(frozen=True, slots=True)
+class FileProgress(Told):
+    """A file has got further on its way, or stopped; ``file`` is as it is now."""
+
+    room_id: RoomId
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceChanged(Told):
     """A member came, went, or says something else about themselves; see ``room.presence()``."""
 
@@ -140,6 +149,7 @@ Event = (
     | Notification
     | ReadMoved
     | RoomChanged
+    | FileProgress
     | ConnectionChanged
     | PresenceChanged
     | ReminderDue

@@ -7,6 +7,7 @@ log with a ticket that its answer brings back, a connection that ends.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from syncchat.wire.codes import ErrorCode
 from syncchat.wire.frames import Error, Live, encode
@@ -19,6 +20,9 @@ from .cursors import unsaved
 from .effects import Close, Effect, SaveCursors, Send
 from .fanout import learn_head
 
+if TYPE_CHECKING:
+    from .transfers import PendingBlobs
+
 
 class Books:
     """Keeps what the hub knows, and what it wants done until somebody takes it."""
@@ -28,6 +32,8 @@ class Books:
         self._connections: dict[int, Connection] = {}
         self._rooms: dict[bytes, Room] = {}
         self._pending: dict[int, Pending] = {}
+        self._pending_blobs: dict[int, PendingBlobs] = {}
+        self._blob_bytes = 0
         self._next_alias = 1
         self._next_ticket = 1
         self._backlog = Backlog()
@@ -127,6 +133,7 @@ class Books:
                 del self._rooms[room.name]
         connection.subscriptions.clear()
         connection.asks.clear()
+        connection.loads.clear()
 
     def _effects(self) -> list[Effect]:
         effects, self._out = self._out, []

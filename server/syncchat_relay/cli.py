@@ -27,6 +27,7 @@ from .server import serve
 from .stored import subject_until_ms
 from .vouching import Verify
 
+GIB = 1024**3
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _data_dir = click.option(
     "--data-dir",
@@ -69,6 +70,30 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--jwt-keys", type=_file, metavar="FILE", help="Who signs tokens: a JWK or JWKS.")
 @click.option("--jwt-audience", metavar="TEXT", help="The audience that tokens must name.")
 @click.option("--jwt-issuer", metavar="TEXT", help="The issuer that tokens must name.")
+@click.option(
+    "--files-max",
+    type=click.FloatRange(min=0),
+    default=64.0,
+    show_default=True,
+    metavar="GIB",
+    help="What all files may take, in GiB; 0 takes none.",
+)
+@click.option(
+    "--room-files-max",
+    type=click.FloatRange(min=0),
+    default=8.0,
+    show_default=True,
+    metavar="GIB",
+    help="What the files of one room may take.",
+)
+@click.option(
+    "--files-days",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="DAYS",
+    help="How long files are kept; 0 for as long as there is room.",
+)
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), default="warning", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print url, port and incarnation as JSON.")
 @click.pass_context
@@ -82,6 +107,9 @@ def main(
     jwt_issuer: str | None,
     admission: str,
     create_rooms: str | None,
+    files_max: float,
+    room_files_max: float,
+    files_days: int,
     **settings: Any,
 ) -> None:
     """Run a relay: it stores and forwards what peers write, and cannot read it.
@@ -101,6 +129,9 @@ def main(
         config = Config(
             admission=Admit(admission),
             create_rooms=Creators(create_rooms) if create_rooms else None,
+            blob_bytes_max=round(files_max * GIB),
+            room_blob_bytes_max=round(room_files_max * GIB),
+            blob_days_max=files_days,
             **settings,
         )
         verify = _verifier(config, jwt_keys, jwt_audience, jwt_issuer)

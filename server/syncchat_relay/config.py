@@ -85,6 +85,24 @@ class Config:
     pending_bytes_max: int = 16 * 1024 * 1024
     """The same in bytes; beyond either, items are answered FULL."""
 
+    room_blob_bytes_max: int = 8 * 1024**3
+    """What the files of one room may take; beyond it they are refused, and say so."""
+
+    blob_bytes_max: int = 64 * 1024**3
+    """What all files may take. 0 takes none."""
+
+    blob_days_max: int = 0
+    """How long files are kept, however much they are wanted; 0 for as long as there is room."""
+
+    pending_blob_bytes_max: int = 64 * 1024 * 1024
+    """Parts of files that wait to be stored, of all connections; beyond it peers wait a little."""
+
+    blob_bytes_per_second: int = 1024 * 1024 * 1024
+    """A connection's sustained rate of what it uploads of files; messages have their own."""
+
+    blob_bytes_burst: int = 64 * 1024 * 1024
+    """Lets a full window of a fast peer through at once, many times."""
+
     flush_envelopes_max: int = 512
     """Envelopes in one transaction: more would not be faster, only later."""
 
@@ -135,6 +153,8 @@ class Config:
                 f"a relay on {self.host} needs the host names that peers will dial: "
                 "add names=('relay.example.org',), or --name on the command line"
             )
+        if min(self.room_blob_bytes_max, self.blob_bytes_max, self.blob_days_max) < 0:
+            raise ValidationError("a quota of files is 0 or more")
         self._check_privacy()
 
     def _check_privacy(self) -> None:

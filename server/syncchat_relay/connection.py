@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from syncchat.trust.records import is_record
-from syncchat.wire.frames import AnyFrame, Find, Open, Push, Renew
+from syncchat.wire.frames import (
+    AnyFrame,
+    AskBlobs,
+    DropBlobs,
+    Find,
+    GetBlob,
+    Open,
+    Push,
+    Renew,
+)
 
 from .config import Config
 from .log import Standing
@@ -20,6 +30,8 @@ OCTETS_PER_UNIT = 512
 
 FIND_COST = 1_000
 """Who looks for invites may be guessing: one connection has eight, then two a second."""
+BLOBS_PER_UNIT = 64
+"""Names of blobs that take about as long to look up as a small frame takes."""
 
 CLOSED_COST = 50
 """For a room that somebody may not enter: the relay may have to fold its whole log to know."""
@@ -90,6 +102,8 @@ def cost_of(frame: AnyFrame | None) -> int:
             return RENEW_COST
         case Find():
             return FIND_COST
+        case AskBlobs() | DropBlobs():
+            return 1 + len(frame.names) // BLOBS_PER_UNIT
         case _:
             return 1
 
@@ -108,6 +122,7 @@ class Connection:
     frames: Bucket
     octets: Bucket
     signals: Bucket
+    blob_octets: Bucket
     device: bytes = b""
     device_key: bytes = b""
     is_operator: bool = False
@@ -120,9 +135,13 @@ class Connection:
     rooms_opening: int = 0
     pushes_in_flight: int = 0
     reads_in_flight: int = 0
+    blobs_in_flight: int = 0
+    loads_in_flight: int = 0
     unsent_bytes: int = 0
     asks: dict[tuple[Ask, int], None] = field(default_factory=dict)
     """What to read for it, in order and each once, when it has room for the answer."""
+    loads: deque[tuple[Subscription, GetBlob]] = field(default_factory=deque)
+    """Blobs to read for it, when nothing else is to be read."""
 
     @classmethod
     def new(cls, conn: int, nonce: bytes, now_ms: int, config: Config) -> Connection:
@@ -130,7 +149,8 @@ class Connection:
         frames = Bucket.full(config.frames_per_second, config.frames_burst, now_ms)
         octets = Bucket.full(config.bytes_per_second, config.bytes_burst, now_ms)
         signals = Bucket.full(config.signals_per_second, config.signals_burst, now_ms)
-        return cls(conn, nonce, now_ms, now_ms, frames, octets, signals)
+        blobs = Bucket.full(config.blob_bytes_per_second, config.blob_bytes_burst, now_ms)
+        return cls(conn, nonce, now_ms, now_ms, frames, octets, signals, blobs)
 
     @property
     def is_member_somewhere(self) -> bool:
@@ -157,6 +177,8 @@ class Subscription:
     standing: Standing
     verified: int
     applied: int = 0
+    has_missed: bool = False
+    """Whether it asked for a blob that was not there, and was not told of others since."""
 
     @property
     def is_live(self) -> bool:
@@ -175,6 +197,8 @@ class Room:
     cursors_unsaved: dict[bytes, int] = field(default_factory=dict)
     cursors_unsent: dict[bytes, int] = field(default_factory=dict)
     cursors_since_ms: int = 0
+    blobs_come: int = 0
+    """Counts blobs that were stored, for those who ask for one at that moment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

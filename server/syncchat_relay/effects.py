@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from syncchat.wire.codes import BlobState
+
 from . import log as relay_log
 from .log import CursorEntry, Log, Outcome, Standing
 
@@ -149,7 +151,52 @@ class SaveCursors:
 
 
 LogWork = Lookup | Check | Read | ReadChains | ReadCursors | FindRoom | SaveCursors
-Effect = Send | Close | Pause | Vouch | KeepRevocation | Append | LogWork
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBlob:
+    """Store a blob that a device puts into a room."""
+
+    ticket: int
+    room: bytes
+    device_key: bytes
+    name: bytes
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FindBlobs:
+    """Find which blobs a room has, for who may read it."""
+
+    ticket: int
+    room: bytes
+    keys: tuple[bytes, ...]
+    names: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBlobs:
+    """Let go of blobs that a device's member needs no more."""
+
+    ticket: int
+    room: bytes
+    device_key: bytes
+    names: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBlob:
+    """Read a blob, for who may read the room; where ``is_allowed``, that is known already."""
+
+    ticket: int
+    room: bytes
+    keys: tuple[bytes, ...]
+    name: bytes
+    is_allowed: bool = False
+
+
+BlobWork = StoreBlob | FindBlobs | ReleaseBlobs | LoadBlob
+Effect = Send | Close | Pause | Vouch | KeepRevocation | Append | LogWork | BlobWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +299,26 @@ class Failed:
 
 
 LogAnswer = Appended | LookedUp | Checked | WasRead | DevicesRead | RoomFound | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class BlobsTold:
+    """Answers StoreBlob, FindBlobs and ReleaseBlobs, name by name."""
+
+    ticket: int
+    states: Sequence[BlobState]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobLoaded:
+    """Answers LoadBlob; None for a blob that is not there for who asks."""
+
+    ticket: int
+    data: bytes | None = field(repr=False)
+
+
+BlobAnswer = BlobsTold | BlobLoaded | Failed
+Answer = LogAnswer | BlobAnswer
 
 
 def perform(log: Log, work: LogWork, *, now_ms: int) -> LogAnswer | None:

@@ -20,6 +20,7 @@ Everything has a bound, and each says what happens beyond it:
 - Closed rooms and forbidden pushes: each costs as much rate as folding a long log may take.
 - Finds: one costs as much rate as a thousand frames, and all that miss have a rate together;
   beyond that Find is answered BUSY.
+- Files have bounds and a rate of their own (``transfers``).
 - Rooms: an Open that would go over the limit is refused with TOO_MANY_ROOMS and changes nothing.
 - Connections: one too many is told BUSY and closed. A frame that is malformed or out of place is
   told BAD_FRAME and closed. Silence and an unfinished handshake are closed.
@@ -37,18 +38,22 @@ from syncchat.wire.codes import ErrorCode, ItemStatus
 from syncchat.wire.frames import (
     AnyFrame,
     Applied,
+    AskBlobs,
     AskChains,
     AskCursors,
     Bye,
+    DropBlobs,
     Error,
     Find,
     Found,
+    GetBlob,
     Hello,
     Open,
     Opened,
     Ping,
     Pong,
     Push,
+    PutBlob,
     Renew,
     Revoke,
     RoomState,
@@ -67,7 +72,6 @@ from syncchat.wire.limits import (
 from . import access
 from .admission import Admission, Refused, Revoked
 from .asking import device_frames
-from .books import Books
 from .config import Config
 from .connection import (
     CLOSED_COST,
@@ -105,6 +109,7 @@ from .fanout import Segment, ack, fall_behind, fan_out, first_record, learn_head
 from .log import Outcome
 from .opening import compare, pending_open, state_of, subscription_of
 from .signals import hand_on
+from .transfers import Transfers
 
 NONCE_BYTES = 32
 RETRY_MS = 1_000
@@ -115,7 +120,7 @@ MISSES_PER_SECOND, MISSES_BURST = 20, 200
 and who tries codes does not get far with 18,000 of them in a code's life, of 2^55."""
 
 
-class Hub(Books):
+class Hub(Transfers):
     """Serves every connection of one relay."""
 
     def __init__(
@@ -161,9 +166,9 @@ class Hub(Books):
         except Refused as exc:
             self._refuse(connection, exc.code, str(exc), exc.retry_after_ms)
             return self._effects()
+        octets = connection.blob_octets if isinstance(frame, PutBlob) else connection.octets
         wait_ms = max(
-            connection.frames.take(cost_of(frame), now_ms),
-            connection.octets.take(len(data), now_ms),
+            connection.frames.take(cost_of(frame), now_ms), octets.take(len(data), now_ms)
         )
         if wait_ms and conn in self._connections:
             connection.heard_ms = now_ms + wait_ms  # its silence until then is our doing
@@ -176,7 +181,7 @@ class Hub(Books):
         if connection is None:
             return []
         connection.unsent_bytes -= octets
-        if not connection.asks:
+        if not connection.asks and not connection.loads:
             return []
         self._pump(connection)
         return self._effects()
@@ -278,6 +283,8 @@ class Hub(Books):
                 self._ask(connection, Ask.CHAINS, frame.alias)
             case AskCursors():
                 self._ask(connection, Ask.CURSORS, frame.alias)
+            case PutBlob() | GetBlob() | AskBlobs() | DropBlobs():
+                self._take_blobs(connection, self._subscription(connection, frame.alias), frame)
             case Ping():
                 self._send(connection, encode(Pong(frame.number)))
             case Pong() | Error():

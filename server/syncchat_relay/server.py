@@ -26,29 +26,36 @@ from syncchat.wire.limits import FRAME_BYTES_MAX
 
 from . import operator_secret
 from .admission import Revoked
+from .blob_worker import BlobThreads, BlobWorker
+from .blobs import Blobs
 from .config import Admit, Config
 from .effects import (
     Append,
+    BlobAnswer,
     Check,
     Close,
     Effect,
+    FindBlobs,
     FindRoom,
     KeepRevocation,
+    LoadBlob,
     LogAnswer,
     Lookup,
     Pause,
     Read,
     ReadChains,
     ReadCursors,
+    ReleaseBlobs,
     SaveCursors,
     Send,
+    StoreBlob,
     Vouch,
 )
 from .handle import Relay
 from .hub import Hub
 from .pipe import WRITE_BYTES_HIGH, Pipe, websocket_frame
 from .quiet import quiet
-from .stored import Stored
+from .stored import Stored, open_blobs
 from .tls import Tls, tls_of
 from .vouching import Verify, Vouching
 from .worker import Worker
@@ -64,6 +71,9 @@ MESSAGES_QUEUED_MAX = 4
 
 TLS_TIMEOUT_S = 5.0
 """For the TLS handshake, and for the other side to end TLS in good order."""
+
+EXPIRE_S = 3600.0
+"""How often files that are too old are looked for."""
 
 REREAD_S = 2.0
 """How often it is looked who was revoked by another process."""
@@ -102,12 +112,28 @@ async def serve(
     clock, random = clock or SystemClock(), random or SystemRandom()
     loop = asyncio.get_running_loop()
     failure: BaseException | None = None
-    with ThreadPoolExecutor(1, "syncchat-relay-log") as executor:
+    with (
+        ThreadPoolExecutor(1, "syncchat-relay-log") as executor,
+        ThreadPoolExecutor(1, "syncchat-relay-blobs") as blob_executor,
+        ThreadPoolExecutor(1, "syncchat-relay-loads") as load_executor,
+        ThreadPoolExecutor(1, "syncchat-relay-hashes") as hash_executor,
+    ):
         stored = await loop.run_in_executor(executor, Stored, config, clock, random)
+        blobs: Blobs | None = None
         try:
+            blobs = await loop.run_in_executor(blob_executor, open_blobs, config)
             async with asyncio.TaskGroup() as tasks:
                 server = _Server(
-                    config, stored, executor, tasks, tls, verify, clock=clock, random=random
+                    config,
+                    stored,
+                    executor,
+                    blobs,
+                    BlobThreads(blob_executor, load_executor, hash_executor),
+                    tasks,
+                    tls,
+                    verify,
+                    clock=clock,
+                    random=random,
                 )
                 try:
                     async with server.listening() as relay:
@@ -115,6 +141,8 @@ async def serve(
                 except BaseException as exc:  # the block's own, not to be wrapped in a group
                     failure = exc
         finally:
+            if blobs is not None:
+                await loop.run_in_executor(blob_executor, blobs.close)
             await loop.run_in_executor(executor, stored.close)
     if failure is not None:
         raise failure
@@ -126,6 +154,8 @@ class _Server:
         config: Config,
         stored: Stored,
         executor: ThreadPoolExecutor,
+        blobs: Blobs,
+        blob_threads: BlobThreads,
         tasks: asyncio.TaskGroup,
         tls: Tls | None,
         verify: Verify | None,
@@ -152,6 +182,14 @@ class _Server:
         self._worker = Worker(
             executor, stored.log, config=config, clock=clock, answered=self._answered
         )
+        self._blob_worker = BlobWorker(
+            blob_threads,
+            blobs,
+            log_executor=executor,
+            log=stored.log,
+            clock=clock,
+            answered=self._blobs_answered,
+        )
         self._pipes: dict[int, Pipe] = {}
         self._pauses: dict[int, float] = {}
         self._next_conn = 1
@@ -160,6 +198,8 @@ class _Server:
     async def listening(self) -> AsyncIterator[Relay]:
         """Listen for connections within the block, and leave nothing running after it."""
         working = self._tasks.create_task(self._worker.run())
+        carrying = self._tasks.create_task(self._blob_worker.run())
+        expiring = self._tasks.create_task(self._expire_files())
         ticking = self._tasks.create_task(self._tick())
         watching = self._tasks.create_task(self._watch_revocations())
         try:
@@ -169,11 +209,14 @@ class _Server:
                 finally:
                     listener.close(close_connections=False)
                     self._worker.stop()
-                    await asyncio.wait([working])
+                    self._blob_worker.stop()
+                    await asyncio.wait([working, carrying])
                     self._perform(self._hub.shut_down())
                     await self._worker.run()  # what the end of connections left to save
         finally:
             self._worker.stop()
+            self._blob_worker.stop()
+            expiring.cancel()
             ticking.cancel()
             watching.cancel()
 
@@ -295,6 +338,15 @@ class _Server:
                 if pipe.transport_bytes > self._config.transport_bytes_max:
                     pipe.cut()
 
+    async def _expire_files(self) -> None:
+        while self._config.blob_days_max:
+            if await self._blob_worker.expire(self._config.blob_days_max):
+                self._hub.forget_recent()
+            await asyncio.sleep(EXPIRE_S)
+
+    def _blobs_answered(self, answers: Sequence[BlobAnswer]) -> None:
+        self._perform(self._hub.blobs_done(answers))
+
     def _answered(self, answers: Sequence[LogAnswer]) -> None:
         self._perform(self._hub.done(answers))
 
@@ -317,6 +369,8 @@ class _Server:
                     | SaveCursors()
                 ):
                     self._worker.add(effect)
+                case StoreBlob() | FindBlobs() | ReleaseBlobs() | LoadBlob():
+                    self._blob_worker.add(effect)
                 case Vouch() | KeepRevocation():
                     self._held[effect.conn] = effect
                 case Pause():

@@ -1,4 +1,4 @@
-"""All that a relay keeps: its log, who is turned away, and its operator's secret."""
+"""All that a relay keeps: its log, files, who is turned away, and its operator's secret."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from syncchat.ports import Clock, Random
 
 from . import operator_secret
 from .admission import Revoked
+from .blobs import Blobs, Quotas
+from .blobs.disk import DiskBlobs
+from .blobs.memory import MemoryBlobs
 from .config import Admit, Config
 from .log import Log
 from .log.memory import MemoryLog
@@ -58,6 +61,17 @@ class Stored:
         """Close the files."""
         self._revocations.close()
         self.log.close()
+
+
+def open_blobs(config: Config) -> Blobs:
+    """Return the parts of files that a relay keeps; in the thread that is to use them.
+
+    After ``Stored``, whose lock keeps another relay out of the folder. Raises the ``StorageError``
+    family.
+    """
+    quotas = Quotas(config.room_blob_bytes_max, config.blob_bytes_max)
+    folder = config.data_dir
+    return MemoryBlobs(quotas) if folder is None else DiskBlobs(folder, quotas)
 
 
 def subject_until_ms(config: Config, clock: Clock) -> int:

@@ -7,7 +7,7 @@ For each room: open it with the own cursor; apply what the relay delivers; once 
 sealed envelopes that the relay lacks, then seal the outbox and push that. When the relay turns
 out to have lost something (wiped, restored from an old backup), start over from the cursor that
 is still common, push the own chain at once, and after a pause, for the authors who are away, the
-others' chains.
+others' chains. Files come after all of that (``transfers``).
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from ..ports import Clock, Random
-from ..storage import chains, identity, lease, members, operators, outbox, rooms
-from ..storage.database import Database
-from ..storage.rooms import NO_FINGERPRINT, RoomRow, Standing
+from ..storage import chains, identity, lease, members, outbox, rooms
+from ..storage.rooms import NO_FINGERPRINT, RoomRow
 from ..sync.events import (
     AccessChanged,
     Acked,
+    BlobCame,
+    BlobEvent,
+    BlobsNews,
+    BlobsSilent,
+    BlobsTold,
     CaughtUp,
     ChainsSeen,
     CursorsSeen,
@@ -34,92 +37,19 @@ from ..sync.events import (
     SignalHeard,
     TokenWanted,
 )
-from ..sync.session import Position, Session
-from ..trust.keys import DeviceKeys
+from ..sync.session import Position
 from ..trust.records import is_record
 from ..wire.codes import ItemStatus
-from ..wire.limits import ENVELOPES_PER_PUSH_MAX
-from .acks import Acks
-from .duties import Duties
 from .progress import Progress
-from .receiving import Receiver
-from .recording import Recorder
-from .refilling import PUSH_BYTES_MAX, Refiller
 from .roster import note_closed, note_open, proof_of
-from .sealing import Sealer
-from .signals import Passing, Signals
+from .sending import APPLIED_EVERY_MS, Sending
 from .state import ConnectionState, Phase
-from .volumes import Volumes
 
 log = logging.getLogger("syncchat.exchange")
 
-SEALS_IN_FLIGHT_MAX = 2
-"""Fresh pushes of a room under way; what is written meanwhile gathers into the next envelope."""
 
-APPLIED_EVERY_MS = 1_000
-"""How often the relay is told how far a room is applied; the source of others' *delivered*."""
-
-
-class Exchange:
+class Exchange(Sending):
     """Is one connection's work; make a new one for each connection."""
-
-    def __init__(
-        self,
-        db: Database,
-        keys: DeviceKeys,
-        *,
-        relay: str,
-        host: str,
-        clock: Clock,
-        random: Random,
-        holder: str,
-        token: str = "",
-        passing: Passing | None = None,
-    ) -> None:
-        """``relay`` is the address whose rooms are exchanged, ``host`` the name dialled,
-        ``holder`` the token of the sync lease that this process has, ``token`` what the app
-        vouches with at the relay, ``passing`` what is said and heard in passing."""
-        self._db = db
-        self._keys = keys
-        self._relay = relay
-        self._clock = clock
-        self._random = random
-        self._session = Session(
-            keys,
-            host=host,
-            now_ms=self._now(),
-            token=token,
-            operator_secret=operators.find_secret(db, relay),
-        )
-        self._volumes = Volumes(db)
-        self._receiver = Receiver(db, self._volumes, keys=keys, clock=clock, holder=holder)
-        self._recorder = Recorder(
-            db,
-            self._session,
-            self._volumes.groups,
-            Duties(db, keys, clock=clock, random=random),
-            random=random,
-            holder=holder,
-        )
-        self._refiller = Refiller(
-            db, self._session, self._volumes.groups, keys.device, random=random, holder=holder
-        )
-        self._sealer = Sealer(db, self._volumes, keys, clock, random, holder)
-        self._acks = Acks(db, keys, clock, holder, self._receiver)
-        self._signals = Signals(
-            db, self._session, self._volumes.groups, keys, passing or Passing(), clock, random
-        )
-        self._holder = holder
-        self._incarnation = b""
-        self._rooms: dict[bytes, Progress] = {}
-        self._dirty: set[bytes] = set()
-        self._person = identity.person_records(db)
-        self.ended: Dead | Refused | None = None
-        """Why the connection is of no more use; None while it is."""
-        self.has_connected = False
-        """Whether the relay has greeted this peer."""
-        self.wants_token = False
-        """Whether the relay waits for a fresh token (``renew``)."""
 
     # For the owner
 
@@ -144,8 +74,24 @@ class Exchange:
         return is_pushed and not self._session.pushes_of(room)
 
     def outgoing(self) -> list[bytes]:
-        """Return the frames to send now."""
-        return self._session.outgoing()
+        """Return the frames to send now; ask again until there are none.
+
+        One of a file is alone, and comes when no others wait: so messages never wait for more
+        than one of them here.
+        """
+        out = self._session.outgoing()
+        if out or not self._session.is_ready or self.ended is not None:
+            return out
+        frame = self._transfers.next_frame()
+        return [] if frame is None else [frame]
+
+    def take_news(self) -> bool:
+        """Tell whether the database may show something new since this was asked last.
+
+        What comes of a file is told now and then, and not chunk by chunk.
+        """
+        told, self._has_news = self._has_news, False
+        return self._transfers.take_news() or told
 
     def receive(self, raw: bytes) -> None:
         """Take in one frame.
@@ -165,7 +111,7 @@ class Exchange:
 
     def next_tick_ms(self) -> int:
         """Return the monotonic time, in ms, at which ``tick`` has something to do."""
-        times = [self._session.next_tick_ms()]
+        times = [self._session.next_tick_ms(), *self._transfers.times]
         if (due := self._signals.next_say_ms()) is not None:
             times.append(due)
         for progress in self._rooms.values():
@@ -178,6 +124,7 @@ class Exchange:
             return
         self._open_rooms()
         self._signals.look()
+        self._transfers.look(is_local=True)
         rows = outbox.rooms_with_ops(self._db) | members.rooms_with_changes(self._db)
         person = identity.person_records(self._db)
         is_new_device, self._person = person != self._person, person
@@ -205,6 +152,7 @@ class Exchange:
 
     def _act(self, events: Iterable[SessionEvent]) -> None:
         for event in events:
+            self._has_news = self._has_news or not isinstance(event, BlobEvent)
             match event:
                 case Ready(incarnation):
                     self._incarnation = incarnation
@@ -228,6 +176,8 @@ class Exchange:
                     self._dirty.add(room)
                 case SignalHeard(room, data):
                     self._signals.heard(self._rooms[room], data)
+                case BlobsTold() | BlobCame() | BlobsNews() | BlobsSilent():
+                    self._transfers.take(event)
                 case TokenWanted():
                     self.wants_token = True
                 case Refused() | Dead():
@@ -252,6 +202,7 @@ class Exchange:
             self._rooms[room.room_id] = progress
             if room.incarnation != self._incarnation:
                 room = self._start_over(room, is_loss=bool(acked or room.head))
+                self._transfers.note_loss(progress)
             if rooms.owes_refill(self._db, room.id):
                 self._refiller.note_loss(progress, now_ms=self._now())
             progress.cursor = progress.head = room.cursor
@@ -292,6 +243,7 @@ class Exchange:
             self._start_over(rooms.load_room(self._db, progress.row), is_loss=True)
             progress.cursor = 0
             self._refiller.note_loss(progress, now_ms=self._now())
+            self._transfers.note_loss(progress)
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         own_seq, acked = (0, 0) if own is None else (own.seq, own.acked)
         if event.own_seq < acked:
@@ -306,6 +258,7 @@ class Exchange:
             rooms.set_head(self._db, progress.row, event.head)
         progress.is_live = not event.differs
         self._signals.enter(progress)
+        self._transfers.look()
         self._dirty.add(event.room)
         if own and self._acks.wants_cursors(progress, own, max(acked, progress.pushed)):
             self._session.ask_cursors(event.room)
@@ -334,6 +287,7 @@ class Exchange:
         if self._receiver.is_doubtful:
             self._give_up("the relay delivered envelopes that do not hold; asking for them again")
             return
+        self._transfers.look()
         progress.cursor = room.cursor
         progress.head = max(progress.head, room.cursor)
         if any(is_record(raw) for raw in envelopes):
@@ -366,17 +320,13 @@ class Exchange:
             return
         progress.head = head
         progress.is_live = True
+        self._transfers.look()
         progress.is_reread = False
         with self._db.atomic(durable=False):
             lease.check(self._db, self._holder)
             note_open(self._db, self._volumes.groups, progress.row, keys=self._keys)
         self._signals.enter(progress)
         self._dirty.add(progress.room)
-
-    def _give_up(self, reason: str) -> None:
-        """End this connection: the next one starts from what is known for sure."""
-        self.ended = Dead(reason)
-        self._session.say_bye()
 
     def _check_own(self, progress: Progress) -> None:
         """See whether the own chain, restored from an old copy, is complete again."""
@@ -416,82 +366,3 @@ class Exchange:
     def _plan_applied(self, progress: Progress) -> None:
         if progress.applied_due_ms is None:
             progress.applied_due_ms = max(self._now(), progress.applied_at_ms + APPLIED_EVERY_MS)
-
-    # Sending
-
-    def _do_due(self) -> None:
-        now = self._now()
-        for progress in self._rooms.values():
-            if progress.applied_due_ms is not None and now >= progress.applied_due_ms:
-                progress.applied_due_ms = None
-                progress.applied_at_ms = now
-                if progress.cursor != progress.applied and progress.is_open:
-                    progress.applied = progress.cursor
-                    self._session.applied(progress.room, progress.cursor)
-            if progress.refill_at_ms is not None and now >= progress.refill_at_ms:
-                is_quiet = not progress.refills and not self._session.pushes_of(progress.room)
-                if progress.is_live and is_quiet:
-                    progress.refill_at_ms = None
-                    self._session.ask_chains(progress.room)
-                else:
-                    progress.refill_at_ms = now + APPLIED_EVERY_MS
-            if progress.pass_times(now):
-                self._dirty.add(progress.room)
-
-    def _pump(self) -> None:
-        """Send what can be sent; rooms that wait for a free push stay dirty."""
-        if self._session.pushes_free <= 0:
-            return  # or thousands of rooms would be asked in vain after every frame
-        for room in sorted(self._dirty):
-            if self.ended is not None or not self._session.is_ready:
-                return
-            if self._session.pushes_free <= 0:
-                return
-            if self._pump_room(self._rooms[room]):
-                self._dirty.discard(room)
-
-    def _pump_room(self, progress: Progress) -> bool:
-        """Send what a room has; tell whether nothing is left that waits only for a free push."""
-        if progress.is_closed:
-            if progress.may_open(rooms.load_room(self._db, progress.row)):
-                self._give_up("there is another invite; trying it")
-                return True
-            self._recorder.push_to_closed(progress)
-            return True
-        if not progress.is_live or progress.is_behind_itself or progress.resume_at_ms:
-            return True
-        room = rooms.load_room(self._db, progress.row)
-        while self._session.pushes_free > 0:
-            if progress.duty is not None:
-                return True
-            if self._recorder.push_due(progress, room, now_ms=self._now()):
-                continue
-            if room.standing is not Standing.MEMBER:
-                return True  # the relay would refuse it, and that would park the chain
-            own = chains.find_chain(self._db, progress.row, self._keys.device)
-            is_frozen = progress.is_parked = own is not None and own.frozen is not None
-            if own is not None and not is_frozen and own.seq > progress.pushed:
-                self._push_own(progress, own)
-            elif progress.refills:
-                self._refiller.push(progress)
-            elif is_frozen or not self._may_seal(progress) or not self._sealer.seal(room):
-                return True
-        return False
-
-    def _may_seal(self, progress: Progress) -> bool:
-        is_due = self._now() >= progress.seal_at_ms
-        return is_due and self._session.pushes_of(progress.room) < SEALS_IN_FLIGHT_MAX
-
-    def _push_own(self, progress: Progress, own: chains.ChainRow) -> None:
-        found = chains.envelopes_after(
-            self._db,
-            own.id,
-            progress.pushed,
-            limit=ENVELOPES_PER_PUSH_MAX,
-            bytes_max=PUSH_BYTES_MAX,
-        )
-        self._session.push(progress.room, [raw for _, raw in found])
-        progress.pushed = found[-1][0]
-
-    def _now(self) -> int:
-        return round(self._clock.monotonic() * 1000)

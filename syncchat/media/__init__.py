@@ -21,7 +21,8 @@ VOICE_MS_MAX = 5 * 60_000
 """The longest voice message; longer sound is a file like any other."""
 
 FILE = "file"
-_HEAD_BYTES = 32
+HEAD_BYTES = 32
+"""How much of a file's beginning tells what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def prepare(path: Path | None, *, name: str, kind: str | None = None) -> Prepare
         return Prepared(FILE, type_)
     try:
         with open(path, "rb") as opened:
-            type_ = _sniffed(opened.read(_HEAD_BYTES), type_)
+            type_ = _sniffed(opened.read(HEAD_BYTES), type_)
     except OSError as exc:
         raise StorageError(f"{path} cannot be read: {exc.strerror}") from exc
     family = type_.partition("/")[0]
@@ -90,14 +91,24 @@ def prepare(path: Path | None, *, name: str, kind: str | None = None) -> Prepare
     return Prepared(FILE, type_)
 
 
+def may_tell(head: bytes, name: str) -> bool:
+    """Tell whether a file is a picture, sound or film, by its first ``HEAD_BYTES`` and its name."""
+    return _sniffed(head, type_of(name)).partition("/")[0] in ("image", "audio", "video")
+
+
 def check_voice(prepared: Prepared, name: str) -> None:
     """Raise ``ValidationError`` unless a file is sound that may be a voice message."""
-    if prepared.kind != "audio" or prepared.waveform is None or not prepared.duration_ms:
+    if prepared.kind != "audio" or not prepared.duration_ms:
         raise ValidationError(f"{name} is no sound, so it can be no voice message; attach it")
     if prepared.duration_ms > VOICE_MS_MAX:
         raise ValidationError(
             f"{name} lasts {prepared.duration_ms // 1000} s; a voice message lasts at most "
             f"{VOICE_MS_MAX // 1000} s; attach it as a file"
+        )
+    if prepared.waveform is None:
+        raise ValidationError(
+            f"{name} is sound of a kind that cannot be drawn, so it can be no voice message; "
+            "record it with 16 bits, or attach it as a file"
         )
 
 

@@ -21,7 +21,7 @@ from ..membership import Membership
 from ..personal import Personal
 from ..ports import Clock, Random, SystemClock, SystemRandom
 from ..room import Room
-from ..storage import identity, rooms
+from ..storage import identity, loose, rooms
 from ..storage.database import Database
 from ..storage.erasing import fade
 from ..storage.fields import put_field
@@ -177,7 +177,8 @@ class PeerPart:
     def _fade(self) -> None:
         """Let messages disappear whose time is over; later, where nothing can be written now."""
         with suppress(StorageError):
-            fade(self._db, me=self.device, now_ms=self.now_ms())
+            if fade(self._db, me=self.device, now_ms=self.now_ms()):
+                loose.sweep(self._db)
 
     def _learn_logs(self) -> None:
         """Store what rooms' logs say that an earlier version did not store."""

@@ -23,6 +23,7 @@ from ..transport.base import Connect, host_of
 from ..transport.tokens import TokenSource
 from ..wire.invite import InviteKind, decode_invite
 from .blocking import PeerBlocking
+from .files import PeerFiles
 from .reading import PeerReading
 from .search import PeerSearch
 from .stream import PeerEvents
@@ -164,6 +165,11 @@ class Peer(PeerEvents, PeerReading, PeerSearch, PeerBlocking, PeerTalks):
         return Contacts(self)
 
     @property
+    def files(self) -> PeerFiles:
+        """Return what this peer keeps of files, and how much."""
+        return PeerFiles(self)
+
+    @property
     def operator(self) -> Operator:
         """Return what this person can do as an operator of relays."""
         from ..operate import Operator
@@ -175,8 +181,8 @@ class Peer(PeerEvents, PeerReading, PeerSearch, PeerBlocking, PeerTalks):
     def check(self) -> list[str]:
         """Return every fault found in the database, in words; empty when all is well.
 
-        Recounts digests and unread counts, verifies every chain's signatures, and compares what
-        the journals hold with what the CRDT library makes of the same updates.
+        Recounts digests and unread counts, verifies every chain's signatures, compares what the
+        journals hold with what the CRDT library makes of the same updates, and reads all files.
         """
         from .. import checks
 
@@ -189,7 +195,10 @@ class Peer(PeerEvents, PeerReading, PeerSearch, PeerBlocking, PeerTalks):
         return checks.miscounts(self._db, self._keys.device)
 
     def rebuild(self) -> None:
-        """Fold every room's view anew from its stored envelopes and the outbox."""
+        """Fold every room's view anew from its stored envelopes and the outbox.
+
+        Chunks of files that are damaged or gone count as not here from then on.
+        """
         from .. import checks
 
         checks.rebuild(self._db, self._keys.device, now_ms=self.now_ms())

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from ..core.clock import ms_of
 from ..core.markers import parse_marker
 from ..core.message import Message
+from ..errors import NotFoundError
 from ..events import (
     Event,
+    FileProgress,
     MessageAdded,
     MessageChanged,
     MessageGone,
@@ -193,6 +196,14 @@ class _Feed:
                     yield MessageGone(there.room_id, MessageId(place.key), cursor=cursor)
                 case What.READ:
                     yield from self._read_moved(there, place, cursor)
+                case What.FILE:
+                    yield from self._file_moved(there, place, cursor)
+
+    def _file_moved(self, there: _Shown, place: Place, cursor: str) -> Iterator[Event]:
+        found = changes.file_at(self._peer._db, place)
+        if found is not None and found[0] in there.messages:
+            with suppress(NotFoundError):  # its message may have gone meanwhile
+                yield FileProgress(there.room_id, there.room.file(*found), cursor=cursor)
 
     def _read_moved(self, there: _Shown, place: Place, cursor: str) -> Iterator[Event]:
         upto = changes.read_at(self._peer._db, place)
@@ -216,8 +227,10 @@ class _Shown:
 
     def __init__(self, peer: PeerEvents, row: int, page: list[Place]) -> None:
         here = [place for place in page if place.room == row]
-        added = [MessageId(p.key) for p in here if p.what in (What.ADDED, What.CHANGED)]
-        found = peer._handle(row)._reading().many(added) if added else []
+        about = (What.ADDED, What.CHANGED, What.FILE)
+        added = [MessageId(p.key.partition("/")[0]) for p in here if p.what in about]
+        self.room = peer._handle(row)
+        found = self.room._reading().many(list(dict.fromkeys(added))) if added else []
         self.room_id: RoomId = rooms.load_room(peer._db, row).room_id
         self.messages: dict[MessageId, Message] = {message.id: message for message in found}
         moved = [place for place in here if place.what == What.CHANGED]

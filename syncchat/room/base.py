@@ -22,7 +22,7 @@ from ..ids import (
     is_message_id,
     message_id,
 )
-from ..storage import chains, history, outbox, rooms, view
+from ..storage import chains, history, loose, outbox, rooms, view
 from ..storage.erasing import fade
 from ..storage.outbox import Op, Waiting
 
@@ -78,13 +78,17 @@ class RoomPart:
         db = self._peer._db
         with db.atomic():
             fade(db, me=self._peer.device, now_ms=self._peer.now_ms())
-            if reason := self._peer._membership.may_write(self._row):
-                raise NotAllowedError(reason)
+            self._check_may_write()
             stamp = rooms.next_stamp(db, self._peer.now_ms())
             batch = view.ViewBatch(db, self._row, me=self._peer.device)
             yield stamp, batch
             batch.flush()
+        loose.sweep(db)
         self._peer._ring()
+
+    def _check_may_write(self) -> None:
+        if reason := self._peer._membership.may_write(self._row):
+            raise NotAllowedError(reason)
 
     def _queue(self, op: Op) -> None:
         outbox.put(self._peer._db, self._row, op, device=self._peer.device)

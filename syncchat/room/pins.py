@@ -1,18 +1,13 @@
-"""Pinning messages, and forwarding them to other rooms."""
+"""Pins: messages that are kept in view for everyone in a room."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..core.message import Message
-from ..core.values import PIN_FIELD, FieldValue, MessageValue, Origin, Root
-from ..errors import NotAllowedError, NotFoundError, ValidationError
+from ..core.values import PIN_FIELD, FieldValue, Root
+from ..errors import NotFoundError, ValidationError
 from ..storage import history
 from ..storage.fields import pinned_before
 from .base import RoomPart
-
-if TYPE_CHECKING:
-    from .room import Room
 
 
 class RoomPins(RoomPart):
@@ -42,34 +37,6 @@ class RoomPins(RoomPart):
                 self._peer._db, self._row, upto, limit=limit, now_ms=self._peer.now_ms()
             )
             return self._reading().many(ids)
-
-    def forward(self, message: str, *, to: Room) -> Message:
-        """Write in another room what a message here says, and who wrote it when; return that.
-
-        Kind, metadata and attachments go with it; replies, mentions, reactions and votes do not.
-        Raises ``NotFoundError``, ``NotAllowedError``, and ``ValidationError`` for a room of
-        another peer.
-        """
-        if to._peer is not self._peer:
-            raise ValidationError("messages are forwarded to another room of the same peer")
-        found = self.message(message)
-        if found.deleted:
-            raise NotFoundError("the message was deleted")
-        if found.hidden and not found.mine:
-            raise NotAllowedError("the message was hidden by an admin")
-        origin = Origin(found.sender, found.sender_name, found.sent_at)
-        if found.forwarded is not None:  # who wrote it, not who passed it on
-            first = found.forwarded
-            origin = Origin(first.sender, first.name, first.sent_at)
-        return to._write(
-            MessageValue(
-                text=found.text,
-                kind=found.kind,
-                attachments=found.attachments,
-                metadata=found.metadata,
-                forwarded=origin,
-            )
-        )
 
     def _set_pin(self, message: str, *, is_on: bool) -> None:
         self._require_admin("pin messages")

@@ -9,6 +9,7 @@ from ..ids import (
 )
 from .delivery import RoomDelivery
 from .drafts import RoomDrafts
+from .forwarding import RoomForwarding
 from .looks import RoomLooks
 from .outgoing import RoomOutbox
 from .pins import RoomPins
@@ -21,14 +22,13 @@ from .roster import RoomRoster
 from .search import RoomSearch
 from .stars import RoomStars
 from .unread import RoomUnread
-from .writing import RoomWriting
 
 
 class Room(
     RoomDrafts,
     RoomStars,
     RoomPlaces,
-    RoomWriting,
+    RoomForwarding,
     RoomReading,
     RoomSearch,
     RoomUnread,

@@ -30,6 +30,7 @@ from ..errors import DecodeError, NotAllowedError, NotFoundError, ValidationErro
 from ..ids import (
     MemberId,
     MessageId,
+    Stamp,
     author_device,
     is_message_id,
     message_id,
@@ -85,47 +86,25 @@ class RoomWriting(RoomThreads):
         with the same key (of the last 10,000 in the room), that one is returned, and nothing is
         written. Raises ``ValidationError``.
         """
-        checked_text(text, "text")
-        checked_text(kind, "kind")
-        if not text.strip() and kind == "text" and not attachments:
-            raise ValidationError("the message is empty")
-        if not 0 < len(kind) <= KIND_CHARS_MAX:
-            raise ValidationError(f"kind must have 1 to {KIND_CHARS_MAX} characters")
-        for reference in (reply_to, thread):
-            if reference is not None and not is_message_id(checked_text(reference, "an id")):
-                raise ValidationError(f"{reference!r} is not a message id")
-        if once is not None and not 0 < len(checked_text(once, "once")) <= ONCE_CHARS_MAX:
-            raise ValidationError(f"once must have 1 to {ONCE_CHARS_MAX} characters")
-        return self._write(
-            MessageValue(
-                text=text,
-                kind=kind,
-                reply_to=reply_to,
-                thread=self._thread_for(reply_to, thread),
-                mentions=self._checked_mentions(mentions),
-                attachments=tuple(json_object(a, "an attachment") for a in attachments),
-                metadata=json_object(metadata, "metadata") if metadata else None,
-            ),
+        value = self._new_value(
+            text,
+            reply_to=reply_to,
+            thread=thread,
+            kind=kind,
+            metadata=metadata,
+            attachments=attachments,
+            mentions=mentions,
             once=once,
         )
+        return self._write(value, once=once)
 
     def _write(self, value: MessageValue, *, once: str | None = None) -> Message:
         """Write a message, which disappears when the room's timer says so."""
         with self._writing() as (stamp, batch):
             if once is not None and (before := self._sent_before(once)) is not None:
                 return before
-            timer_ms = timer_seconds(self._peer._db, self._row) * 1_000
-            raw = encode_value(replace(value, expires=timer_ms or None))
-            shown = decode_value(Root.MESSAGES, raw)  # as others read it: no sets, no NaN
-            written = message_id(stamp, self._peer.device)
-            if once is not None:
-                sending.note_sent(self._peer._db, self._row, once, written)
-            self._queue(Op(Root.MESSAGES, stamp, stamp, raw))
-            batch.write(written, raw, shown)
-            batch.flush()
-            sent = self.message(written)  # in the transaction, where no lock is to be taken anew
-        if self._peer._say_typing is not None:
-            self._peer._say_typing(sent.room_id, sent.thread or "", is_typing=False)
+            sent = self._write_message(stamp, batch, value, once=once)
+        self._stop_typing(sent.thread)
         return sent
 
     def edit(self, message: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
@@ -221,6 +200,64 @@ class RoomWriting(RoomThreads):
             if each.op.root is Root.MESSAGES and each.op.key == stamp_of(message):
                 return self._unpark(each) or message
         return message
+
+    def _new_value(
+        self,
+        text: str,
+        *,
+        reply_to: str | None,
+        thread: str | None,
+        kind: str,
+        metadata: Mapping[str, Any] | None,
+        attachments: Sequence[Mapping[str, Any]] = (),
+        mentions: Sequence[str],
+        once: str | None,
+    ) -> MessageValue:
+        """Return a message to be; raises ``ValidationError``."""
+        checked_text(text, "text")
+        checked_text(kind, "kind")
+        if not text.strip() and kind == "text" and not attachments:
+            raise ValidationError("the message is empty")
+        if not 0 < len(kind) <= KIND_CHARS_MAX:
+            raise ValidationError(f"kind must have 1 to {KIND_CHARS_MAX} characters")
+        for reference in (reply_to, thread):
+            if reference is not None and not is_message_id(checked_text(reference, "an id")):
+                raise ValidationError(f"{reference!r} is not a message id")
+        if once is not None and not 0 < len(checked_text(once, "once")) <= ONCE_CHARS_MAX:
+            raise ValidationError(f"once must have 1 to {ONCE_CHARS_MAX} characters")
+        return MessageValue(
+            text=text,
+            kind=kind,
+            reply_to=reply_to,
+            thread=self._thread_for(reply_to, thread),
+            mentions=self._checked_mentions(mentions),
+            attachments=tuple(json_object(a, "an attachment") for a in attachments),
+            metadata=json_object(metadata, "metadata") if metadata else None,
+        )
+
+    def _write_message(
+        self,
+        stamp: Stamp,
+        batch: view.ViewBatch,
+        value: MessageValue,
+        *,
+        once: str | None = None,
+    ) -> Message:
+        """Queue a new message, and return it as it is shown."""
+        timer_ms = timer_seconds(self._peer._db, self._row) * 1_000
+        raw = encode_value(replace(value, expires=timer_ms or None))
+        shown = decode_value(Root.MESSAGES, raw)  # as others read it: JSON has no sets, no NaN
+        written = message_id(stamp, self._peer.device)
+        if once is not None:
+            sending.note_sent(self._peer._db, self._row, once, written)
+        self._queue(Op(Root.MESSAGES, stamp, stamp, raw))
+        batch.write(written, raw, shown)
+        batch.flush()
+        return self.message(written)  # in the transaction, where no lock is to be taken anew
+
+    def _stop_typing(self, thread: str | None) -> None:
+        if self._peer._say_typing is not None:
+            self._peer._say_typing(self._load().room_id, thread or "", is_typing=False)
 
     def _thread_for(self, reply_to: str | None, thread: str | None) -> str | None:
         """Return the thread of a message to be: where it is put, or where what it answers is."""

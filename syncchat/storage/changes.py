@@ -28,12 +28,13 @@ class What(IntEnum):
     ADDED = 2
     CHANGED = 3
     READ = 4
+    FILE = 5
     END = 9
     """Behind everything that the transaction changed."""
 
 
 class Place(NamedTuple):
-    """Is where one thing is told; ``room`` is a row, ``key`` a message, or who read whom."""
+    """Is where one thing is told; ``room`` is a row; ``key`` names what it is about."""
 
     change: int
     what: int
@@ -126,6 +127,7 @@ def places_after(db: Database, place: Place, *, limit: int) -> list[Place]:
         _places(db, What.ADDED, _ADDED, place, limit),
         _places(db, What.CHANGED, _CHANGED, place, limit),
         _places(db, What.READ, _READS, place, limit),
+        _places(db, What.FILE, _FILES, place, limit),
     )
     return list(heapq.merge(*parts))[:limit]
 
@@ -161,6 +163,17 @@ def read_at(db: Database, place: Place) -> Stamp | None:
     return None if row is None else Stamp(row[0])
 
 
+def file_at(db: Database, place: Place) -> tuple[MessageId, int] | None:
+    """Return of which message, and which of its files, a place tells; None if later by now."""
+    message, _, number = place.key.partition("/")
+    row = db.row(
+        "select 1 from attachment join file on file.id = attachment.file where "
+        "attachment.room = ? and message = ? and place = ? and change = ?",
+        (place.room, message, int(number), place.change),
+    )
+    return None if row is None else (MessageId(message), int(number))
+
+
 _ROOMS = (
     "select change, room, '' as key from (select change, id as room from room where change >= ? "
     "union select change, room from field where change >= ?) "
@@ -177,6 +190,12 @@ _CHANGED = (
 _READS = (
     "select change, room, member || '/' || place as key from read_to where change >= ? "
     "and (change, room, member || '/' || place) > (?, ?, ?) order by change, room, key limit ?"
+)
+_FILES = (
+    "select file.change, attachment.room, attachment.message || '/' || attachment.place as key "
+    "from file join attachment on attachment.file = file.id where file.change >= ? and "
+    "(file.change, attachment.room, attachment.message || '/' || attachment.place) > (?, ?, ?) "
+    "order by file.change, attachment.room, key limit ?"
 )
 
 

@@ -22,11 +22,12 @@ from ..errors import (
 from ..ports import Random, SystemRandom
 from . import cipher, headers, locks
 from .locks import Key, Lock
+from .packs import Packs, packs_beside
 
 APPLICATION_ID = 0x53594E43
 """``SYNC`` in ASCII: tells a syncchat database from any other SQLite file."""
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Grows with every migration of ``schema``; kept in SQLite's ``user_version``."""
 
 BUSY_SECONDS_MAX = 10.0
@@ -77,6 +78,7 @@ class Database:
         self.header = b""
         self.inode: tuple[int, int] | None = None
         self.raw_key: bytes | None = None
+        self.packs = self._packs()
         self._durable: bool | None = None
         self._owes_wipe = False
         self._errors: type[Exception] = sqlite3.Error
@@ -295,6 +297,10 @@ class Database:
         return sqlite3.connect(
             str(self.path), timeout=BUSY_SECONDS_MAX, isolation_level=None, cached_statements=256
         )
+
+    def _packs(self) -> Packs:
+        """Return the bytes of files that belong to the database; a simulated disk gives others."""
+        return packs_beside(self.path)
 
     def _commit(self, *, durable: bool) -> None:
         """Commit; a simulated disk fails here, and remembers what ``durable`` promised."""

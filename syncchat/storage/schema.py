@@ -11,6 +11,8 @@ import json
 from sqlite_utils import Database as Tables
 from sqlite_utils.migrations import Migrations
 
+from .file_tables import FILES
+
 migrations = Migrations("syncchat")
 
 
@@ -86,6 +88,14 @@ def m110_search(db: Tables) -> None:
     """Make the search index; messages that are here are fresh to it (``view.index``)."""
     for statement in _SEARCH.split(";"):
         db.conn.execute(statement)
+
+
+@migrations()
+def m111_files(db: Tables) -> None:
+    """Make the tables of files: which messages have which, and what of them is here."""
+    for statement in FILES.split(";"):
+        if statement.strip():
+            db.conn.execute(statement)
 
 
 _OWNERS = "select room, device, member from device"

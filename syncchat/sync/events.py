@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ids import DeviceId
-from ..wire.codes import ItemStatus
+from ..wire.codes import BlobState, ItemStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,39 @@ class SignalHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class BlobsTold:
+    """The relay said what became of the blobs that a frame put, asked about or dropped."""
+
+    number: int
+    states: tuple[BlobState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobCame:
+    """The relay answered a question for a blob: its bytes, None where it has none."""
+
+    number: int
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlobsNews:
+    """More blobs have come to a room in which one was asked for in vain."""
+
+    room: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BlobsSilent:
+    """The relay has not answered anything about blobs for too long; what waited is forgotten."""
+
+    numbers: tuple[int, ...]
+
+
+BlobEvent = BlobsTold | BlobCame | BlobsNews | BlobsSilent
+
+
+@dataclass(frozen=True, slots=True)
 class TokenWanted:
     """The connection's token ends soon; ``Session.renew`` with a fresh one keeps it open."""
 
@@ -125,6 +158,10 @@ SessionEvent = (
     | CursorsSeen
     | ChainsSeen
     | SignalHeard
+    | BlobsTold
+    | BlobCame
+    | BlobsNews
+    | BlobsSilent
     | TokenWanted
     | Refused
     | Dead

@@ -31,6 +31,7 @@ from ..wire.limits import (
     SILENCE_MS_MAX,
     VERSION,
 )
+from .blobs import Blobs
 from .events import (
     AccessChanged,
     Acked,
@@ -126,6 +127,8 @@ class Session:
         self._behind: set[int] = set()
         self._owed_since_ms: dict[str, int] = {}
         self._pongs = 0
+        self.blobs = Blobs()
+        """What is asked about blobs; its frames are for the owner to send, when no others wait."""
 
     @property
     def is_ready(self) -> bool:
@@ -145,6 +148,10 @@ class Session:
     def is_open(self, room: bytes) -> bool:
         """Tell whether a room is open on this connection."""
         return room in self._aliases
+
+    def alias_of(self, room: bytes) -> int:
+        """Return the alias of an open room."""
+        return self._aliases[room]
 
     def pushes_of(self, room: bytes) -> int:
         """Return how many pushes of a room are under way."""
@@ -219,14 +226,15 @@ class Session:
             self._pinged_ms = now_ms
             self._pings += 1
             self._send(frames.Ping(self._pings))
-        return self._look_for_debts(now_ms)
+        return [*self.blobs.tick(now_ms), *self._look_for_debts(now_ms)]
 
     def next_tick_ms(self) -> int:
         """Return the time at which ``tick`` has something to do."""
         if not self._is_ready:
             return self._started_ms + HANDSHAKE_MS_MAX
         quiet = HEARTBEAT_MS if self._pinged_ms is None else SILENCE_MS_MAX
-        return self._heard_ms + quiet
+        times = [self._heard_ms + quiet]
+        return min([*times, self.blobs.next_tick_ms] if self.blobs.is_waiting else times)
 
     def receive(self, raw: bytes, now_ms: int) -> list[SessionEvent]:
         """Take in one frame and return what it means."""
@@ -274,6 +282,8 @@ class Session:
                     self._pongs += 1
                     self._send(frames.Pong(number))
                 return []
+            case frames.BlobStates() | frames.BlobData():
+                return self._blobs_said(frame)
             case frames.Error():
                 return self._refused(frame)
             case frames.Bye():
@@ -367,6 +377,12 @@ class Session:
             return []
         del self._chains[frame.alias]
         return [ChainsSeen(room, answer.heads)]
+
+    def _blobs_said(self, frame: frames.BlobStates | frames.BlobData) -> list[SessionEvent]:
+        try:
+            return [*self.blobs.receive(frame, self._room(frame.alias), self._heard_ms)]
+        except DecodeError as exc:
+            raise _OutOfPlace(str(exc)) from exc
 
     def _refused(self, frame: frames.Error) -> list[SessionEvent]:
         known = frame.code in ErrorCode.__members__.values()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..core.files import File
 from ..room.settings import RECEIPTS
 from .deeds import waiting_item
 from .kind_acts import KIND_ACTS, KIND_WORDS
@@ -187,6 +188,32 @@ def _retitle(world: World, peer: SimPeer, step: Step) -> None:
         world.retitle(peer, f"title {step.pick} no {world.oracle.number}")
 
 
+def _attach(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        world.parcels.attach(peer, f"file {step.pick}", size=step.amount * 2)
+
+
+def _fetch(world: World, peer: SimPeer, step: Step) -> None:
+    if (file := _some_file(peer, step)) is not None:
+        world.parcels.fetch(peer, file)
+
+
+def _cancel(world: World, peer: SimPeer, step: Step) -> None:
+    if (file := _some_file(peer, step)) is not None:
+        world.parcels.cancel(peer, file)
+
+
+def _free(world: World, peer: SimPeer, step: Step) -> None:
+    if peer.is_running:
+        world.parcels.free(peer)
+
+
+def _some_file(peer: SimPeer, step: Step) -> File | None:
+    """Return one of the files that a running peer is shown, if there is any."""
+    found = peer.room.files(limit=1_000) if peer.is_running else []
+    return found[step.pick % len(found)] if found else None
+
+
 def _wait(world: World, peer: SimPeer, step: Step) -> None:
     world.run(seconds=waited(step))
 
@@ -341,6 +368,11 @@ WEIGHTED_DEEDS: tuple[str, ...] = (
     "pin",
     "hide",
     "set timer",
+    "attach",
+    "attach",
+    "fetch",
+    "cancel",
+    "free",
     "wait",
     "wait",
     "rebuild",
@@ -380,6 +412,10 @@ ACTS: dict[str, Act] = {
     "receipts": _receipts,
     "retitle": _retitle,
     **KIND_ACTS,
+    "attach": _attach,
+    "fetch": _fetch,
+    "cancel": _cancel,
+    "free": _free,
     "wait": _wait,
     "rebuild": _rebuild,
     "newcomer": _newcomer,
@@ -420,6 +456,10 @@ _WORDS = {
     "receipts": "{peer} lets others see what it reads from now on, or not",
     "retitle": "{peer} gives the room the title “title {pick}”",
     **KIND_WORDS,
+    "attach": "{peer} sends a file of twice {amount} bytes with “file {pick}”",
+    "fetch": "{peer} asks for a file",
+    "cancel": "{peer} stops a file on its way",
+    "free": "{peer} removes the bytes of files that can be fetched again",
     "wait": "time passes",
     "rebuild": "{peer} folds its view anew",
     "newcomer": "somebody new joins, unless somebody has",

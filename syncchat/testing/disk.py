@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DiskFull
+from ..ports import Random
 from ..storage.database import Database, SearchSizes
+from ..storage.packs import Packs, PackWriter
 
 _UNSYNCED_MAX = 32
 _PAGE_BYTES = 1024
@@ -38,6 +40,10 @@ class SimDisk:
     crash_in: int | None = None
     crash_committed: bool = False
     commits: int = 0
+    packs: dict[str, dict[int, bytes]] = field(repr=False, default_factory=dict)
+    """Files' bytes by pack and chunk."""
+    unsynced_chunks: list[tuple[str, int]] = field(repr=False, default_factory=list)
+    """Chunks that a power cut may take."""
     note: Callable[[bytes], None] | None = None
     """Is told of every image, for a run's fingerprint."""
 
@@ -49,6 +55,18 @@ class SimDisk:
         """Return one of the states that a power cut can leave."""
         images = [self.durable, *self.unsynced]
         return images[pick % len(images)]
+
+    def lose_chunks(self, pick: int) -> None:
+        """Take some of the chunks that nobody has forced to the disk."""
+        for number, (pack, chunk) in enumerate(self.unsynced_chunks):
+            if pick >> number % 8 & 1:
+                self.packs.get(pack, {}).pop(chunk, None)
+        self.unsynced_chunks.clear()
+
+    def check_space(self, what: object) -> None:
+        """Raise ``DiskFull`` while the disk is full."""
+        if self.is_full:
+            raise DiskFull(f"no space left for {what}; free some, nothing was lost")
 
     def load(self, image: bytes) -> None:
         """Make ``image`` the disk's content."""
@@ -67,6 +85,59 @@ class SimDisk:
                 self.durable = self.unsynced.pop(0)
 
 
+class SimPacks:
+    """Keeps files' bytes on a simulated disk."""
+
+    def __init__(self, disk: SimDisk) -> None:
+        self._disk = disk
+
+    def begin(self, *, random: Random) -> PackWriter:
+        return _SimWriter(self._disk)
+
+    def write(self, name: str, number: int, blob: bytes) -> None:
+        self._disk.check_space(name)
+        self._disk.packs.setdefault(name, {})[number] = blob
+        self._disk.unsynced_chunks.append((name, number))
+
+    def read(self, name: str, number: int, size: int) -> bytes | None:
+        blob = self._disk.packs.get(name, {}).get(number)
+        return None if blob is None else blob[:size]
+
+    def share(self, name: str, new: str) -> bool:
+        packs = self._disk.packs
+        if name in packs:
+            packs[new] = dict(packs[name])
+        return name in packs
+
+    def remove(self, name: str) -> None:
+        self._disk.packs.pop(name, None)
+
+    def names(self) -> set[str]:
+        return set(self._disk.packs)
+
+    def tidy(self, now_ms: int) -> None:
+        """Do nothing: what a killed writer left is under no name here."""
+
+
+class _SimWriter:
+    def __init__(self, disk: SimDisk) -> None:
+        self._disk = disk
+        self._blobs: dict[int, bytes] = {}
+
+    def append(self, blob: bytes) -> None:
+        self._disk.check_space("a file")
+        self._blobs[len(self._blobs)] = blob
+
+    def sync(self) -> None:
+        """Do nothing: only what ``finish`` names is ever found again."""
+
+    def finish(self, name: str) -> None:
+        self._disk.packs[name] = self._blobs
+
+    def discard(self) -> None:
+        """Do nothing: it was never among the packs."""
+
+
 class SimDatabase(Database):
     """Is a peer's database on a simulated disk."""
 
@@ -76,6 +147,9 @@ class SimDatabase(Database):
     def __init__(self, disk: SimDisk, name: str) -> None:
         self._disk = disk
         super().__init__(Path(name))
+
+    def _packs(self) -> Packs:
+        return SimPacks(self._disk)
 
     def _connect(self) -> sqlite3.Connection:
         conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
@@ -91,8 +165,7 @@ class SimDatabase(Database):
             is_crash = disk.crash_in < 0
         if is_crash and not disk.crash_committed:
             raise SimCrash(committed=False)
-        if disk.is_full:
-            raise DiskFull(f"no space left for {self.path}; free some, nothing was lost")
+        disk.check_space(self.path)
         self._conn.execute("commit")
         disk.keep(self._conn.serialize(), durable=durable)
         if is_crash:

@@ -256,6 +256,30 @@ def _state(
     )
 
 
+def _changed_chunk(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
+    match frame:
+        case frames.BlobData(alias, number, data) if data:
+            at = relay.chance.below(len(data))
+            bit = bytes((data[at] ^ 1 << relay.chance.below(8),))
+            return [frames.BlobData(alias, number, data[:at] + bit + data[at + 1 :])]
+    return None
+
+
+def _other_chunk(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
+    match frame:
+        case frames.BlobData(alias, number, data) if data:
+            other, told.chunk = told.chunk, data
+            return [frames.BlobData(alias, number, other)] if other not in (b"", data) else None
+    return None
+
+
+def _no_chunk(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
+    match frame:
+        case frames.BlobData(alias, number, data) if data:
+            return [frames.BlobData(alias, number, b"")]
+    return None
+
+
 FORGERIES: dict[Lie, Forgery] = {
     Lie.OMIT: _omit,
     Lie.SKIP: _skip,
@@ -286,5 +310,9 @@ FORGERIES: dict[Lie, Forgery] = {
     Lie.NO_ACKS: _without(frames.Ack),
     Lie.STALL: _without(frames.Deliver, frames.Live),
     Lie.FALSE_CHAINS: _false_chains,
+    Lie.CHANGE_CHUNKS: _changed_chunk,
+    Lie.SWAP_CHUNKS: _other_chunk,
+    Lie.DENY_CHUNKS: _no_chunk,
+    Lie.IGNORE_FILES: _without(frames.BlobData, frames.BlobStates),
 }
 """What becomes of a frame, for each lie that is told on the way."""

@@ -49,6 +49,7 @@ class OtherHistory(SimRelay):
         self.kill()
         self.log = MemoryLog(random=random)
         self.log._incarnation = liar.log.incarnation
+        self.blobs = liar.blobs
         part = 2 if lie is Lie.ROLL_BACK else 1
         for room, kept in liar.log._rooms.items():
             self._add(room, kept.envelopes[: len(kept.envelopes) // part])

@@ -16,9 +16,10 @@ import syncchat_relay.asking
 import syncchat_relay.fanout
 
 from ..core import journal, reader
-from ..exchange import batch, exchange, groups, refilling, sealing, volumes
+from ..exchange import batch, groups, jobs, refilling, sealing, sending, transfers, volumes
 from ..storage.view import marks
-from ..sync import session
+from ..sync import blobs, session
+from ..trust import files
 from .ports import SeededRandom
 from .relay import SimRelay
 
@@ -29,15 +30,20 @@ _KNOBS: tuple[tuple[str, tuple[ModuleType, ...], int, int], ...] = (
     ("VOLUME_BYTES_MAX", (journal,), 500, 5_000),
     ("SEAL_OPS_MAX", (sealing,), 1, 4),
     ("SEAL_BYTES_MAX", (sealing,), 100, 2_000),
-    ("SEALS_IN_FLIGHT_MAX", (exchange,), 1, 1),
-    ("ENVELOPES_PER_PUSH_MAX", (exchange, refilling), 1, 4),
-    ("PUSH_BYTES_MAX", (exchange, refilling), 300, 2_000),
+    ("SEALS_IN_FLIGHT_MAX", (sending,), 1, 1),
+    ("ENVELOPES_PER_PUSH_MAX", (sending, refilling), 1, 4),
+    ("PUSH_BYTES_MAX", (sending, refilling), 300, 2_000),
     ("PUSHES_IN_FLIGHT_MAX", (session,), 1, 3),
     ("DOCUMENTS_MAX", (volumes,), 1, 2),
     ("KEYS_MAX", (volumes,), 1, 3),
     ("GROUPS_MAX", (groups,), 1, 2),
     ("_REFOLD_BATCH", (batch,), 1, 5),
     ("_CHUNK", (marks,), 1, 5),
+    ("ACTIVE_MAX", (transfers,), 1, 2),
+    ("STORE_CHUNKS", (jobs,), 1, 3),
+    ("BLOB_NAMES_MAX", (jobs,), 1, 4),
+    ("WINDOW_MAX", (blobs,), 1, 3),
+    ("PUTS_WAITING_MAX", (blobs,), 1, 3),
     ("ENVELOPES_PER_DELIVER", (syncchat_relay.asking, syncchat_relay.fanout), 1, 5),
 )
 """A limit, the modules that read it, and the span of what it may be turned down to."""
@@ -53,6 +59,9 @@ def scaled_down(seed: int) -> Iterator[None]:
             if random.chance(_CHANCE):
                 for module in modules:
                     stack.enter_context(mock.patch.object(module, name, value))
+        # Always, for no simulated file is larger than a real chunk.
+        chunk = 60 + random.below(600)
+        stack.enter_context(mock.patch.object(files, "CHUNK_BYTES", chunk))
         config = {}
         if random.chance(_CHANCE):
             config["deliver_bytes_max"] = 200 + random.below(3_000)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from ..errors import DecodeError
 from ..trust.keys import DeviceKeys
 from ..wire import frames
-from ..wire.codes import ItemStatus
+from ..wire.codes import BlobState, ItemStatus
 from ..wire.envelope import decode_envelope
 from . import forging
 from .history import OtherHistory, show_log
@@ -36,6 +36,7 @@ _REFUSALS = {
     Lie.FALSE_BAD: ItemStatus.BAD_ENVELOPE,
     Lie.FALSE_GAP: ItemStatus.GAP,
 }
+_FALSE_STATES = {Lie.DROP_CHUNKS: BlobState.HERE, Lie.FALSE_FULL: BlobState.ROOM_FULL}
 _ENDLESS_EVERY_MS = 20
 _ENDLESS_HEADS = 500
 
@@ -50,6 +51,7 @@ class Told:
     shift: Counter[int] = field(default_factory=Counter)
     held: list[frames.Deliver] = field(default_factory=list)
     past: list[frames.Deliver] = field(default_factory=list)
+    chunk: bytes = b""
 
 
 class LyingRelay(SimRelay):
@@ -242,6 +244,8 @@ class LyingRelay(SimRelay):
         match frame:
             case frames.Push(alias, number, envelopes):
                 return self._answer_push(link, alias, number, len(envelopes))
+            case frames.PutBlob(alias, number):
+                return self._answer_put(link, alias, number)
             case frames.AskChains(alias) if self.is_telling(Lie.ENDLESS_CHAINS, link):
                 self._never_end(link, alias)
                 return True
@@ -262,6 +266,14 @@ class LyingRelay(SimRelay):
                 self.told[lie] += 1
                 items = [frames.AckItem(status, 0)] * count
                 link.send_down(frames.encode(frames.Ack(alias, number, items)))
+                return True
+        return False
+
+    def _answer_put(self, link: SimLink, alias: int, number: int) -> bool:
+        for lie, state in _FALSE_STATES.items():
+            if self.is_telling(lie, link):
+                self.told[lie] += 1
+                link.send_down(frames.encode(frames.BlobStates(alias, number, bytes((state,)))))
                 return True
         return False
 

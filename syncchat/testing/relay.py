@@ -10,16 +10,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from syncchat_relay.blobs import Quotas
+from syncchat_relay.blobs.memory import MemoryBlobs
+from syncchat_relay.blobs.work import answer_to
 from syncchat_relay.config import Admit, Config
 from syncchat_relay.effects import (
     Append,
+    BlobWork,
     Close,
     Effect,
+    FindBlobs,
     KeepRevocation,
+    LoadBlob,
     LogWork,
     Pause,
+    ReleaseBlobs,
     SaveCursors,
     Send,
+    StoreBlob,
     Vouch,
     perform,
     perform_appends,
@@ -34,6 +42,7 @@ from .ports import EPOCH_MS, SeededRandom
 HOST = "relay.sim"
 URL = f"ws://{HOST}"
 FLUSH_MS = 3
+BLOB_MS = 2
 TICK_MS = 500
 DRAIN_MS = 5
 """How long a frame is on its way out of the relay; longer on a slow connection."""
@@ -50,6 +59,7 @@ class SimRelay:
         self._random = random
         self._config = replace(Config(names=(HOST,), admission=Admit.ROOMS), **self.limits)
         self.log = MemoryLog(random=random, is_open=self._config.is_open)
+        self.blobs = self._no_blobs()
         self.is_up = False
         self._hub: Hub | None = None
         self._links: dict[int, SimLink] = {}
@@ -58,7 +68,7 @@ class SimRelay:
         self._appends: list[Append] = []
         self._is_flush_due = False
         self._life = 0
-        self._images: list[MemoryLog] = []
+        self._images: list[tuple[MemoryLog, MemoryBlobs]] = []
         self.start()
 
     def start(self) -> None:
@@ -88,18 +98,19 @@ class SimRelay:
         """Lose everything, and start with an empty log."""
         self.kill()
         self.log = MemoryLog(random=self._random, is_open=self._config.is_open)
+        self.blobs = self._no_blobs()
         self._images.clear()
 
     def keep_image(self) -> None:
-        """Take a copy of the log, for ``roll_back``."""
-        self._images.append(copy.deepcopy(self.log))
+        """Take a copy of the log and the files, for ``roll_back``."""
+        self._images.append(copy.deepcopy((self.log, self.blobs)))
 
     def roll_back(self) -> bool:
         """Go back to the last copy of the log; tell whether there was one."""
         self.kill()
         if not self._images:
             return False
-        self.log = self._images.pop()
+        self.log, self.blobs = self._images.pop()
         return True
 
     def accept(self, link: SimLink) -> None:
@@ -127,7 +138,8 @@ class SimRelay:
 
     def stored_bytes(self) -> bytes:
         """Return all that the relay holds, to look for what must not be in it."""
-        return b"".join(b"".join(room.envelopes) for room in self.log._rooms.values())
+        blobs = b"".join(kept.data for kept in self.blobs._kept.values())
+        return blobs + b"".join(b"".join(room.envelopes) for room in self.log._rooms.values())
 
     def lie(self, link: SimLink, raw: bytes) -> list[bytes]:
         """Return the frames that are really sent for one that should be."""
@@ -152,6 +164,8 @@ class SimRelay:
                         self._later(FLUSH_MS, self._flush)
                 case SaveCursors():
                     perform(self.log, effect, now_ms=self._wall_ms())
+                case StoreBlob() | FindBlobs() | ReleaseBlobs() | LoadBlob():
+                    self._later(BLOB_MS, lambda work=effect: self._blob_work(work))
                 case _:
                     self._later(1, lambda work=effect: self._work(work))
 
@@ -178,6 +192,14 @@ class SimRelay:
         answer = perform(self.log, work, now_ms=self._wall_ms())
         if answer is not None:
             self._answer([answer])
+
+    def _blob_work(self, work: BlobWork) -> None:
+        answer = answer_to(self.log, self.blobs, work, now_ms=self._wall_ms())
+        if self._hub is not None:
+            self._perform(self._hub.blobs_done([answer]))
+
+    def _no_blobs(self) -> MemoryBlobs:
+        return MemoryBlobs(Quotas(self._config.room_blob_bytes_max, self._config.blob_bytes_max))
 
     def _wall_ms(self) -> int:
         return EPOCH_MS + self._loop.now_ms

@@ -117,6 +117,7 @@ class SimPeer:
         self._stop()
         self.rewinds += 1
         self.disk.load(self.disk.after_power_cut(pick))
+        self.disk.lose_chunks(pick)
 
     def keep_image(self) -> None:
         """Take a backup of the database."""
@@ -240,8 +241,11 @@ class SimPeer:
         """Run a call of the exchange, then send what it says; crash or hang up where it failed."""
         exchange, link = self._exchange, self._link
         assert exchange is not None and link is not None
+        out: list[bytes] = []
         try:
             call()
+            while frames := exchange.outgoing():
+                out += frames
         except SimCrash:
             self._crash()
             return
@@ -252,7 +256,7 @@ class SimPeer:
             return
         if self.watch is not None:
             self.watch(self)
-        for raw in exchange.outgoing():
+        for raw in out:
             link.send_up(raw)
         if exchange.has_connected:
             self._backoff.connected(self._loop.now_ms)

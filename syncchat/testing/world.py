@@ -14,6 +14,7 @@ from .doings import Doings
 from .judge import Judge
 from .loop import Loop
 from .oracle import Divergence, Oracle
+from .parcels import Parcels
 from .ports import SeededRandom
 from .relay import URL, SimRelay
 from .simpeer import SimPeer
@@ -73,6 +74,7 @@ class World(Doings):
         self.has_forgotten = False
         """Whether a disk went back in time."""
         self._judge = Judge(self)
+        self.parcels = Parcels(self)
         self._backups: dict[str, list[tuple[int, int]]] = {}
         self._restored: set[str] = set()
         self.losses = 0
@@ -215,6 +217,7 @@ class World(Doings):
         if peer.is_running:
             self._note_clocks()
             self._judge.check_safety(peer)
+            self.parcels.check_safety(peer)
 
     def heal(self) -> None:
         """End every fault, start and switch on what is off, and let the world settle.
@@ -233,6 +236,7 @@ class World(Doings):
             peer.start()
             if not peer.wants_online:
                 peer.go_online()
+        self.parcels.want_all()
         self.settle(within_ms=SETTLE_MS_MAX)
 
     def settle(self, *, within_ms: int, step_ms: int = 2_000) -> None:
@@ -284,7 +288,7 @@ class World(Doings):
             if type(self.relay) is SimRelay and not self._is_even(peer):
                 return False
             digests.add(peer.room.digest())
-        return len(digests) == 1
+        return len(digests) == 1 and self.parcels.are_settled()
 
     def _is_even(self, peer: SimPeer) -> bool:
         """Tell whether neither a peer nor the relay lacks what the other has."""
@@ -302,6 +306,7 @@ class World(Doings):
         """
         self._note_clocks()
         self._judge.check_agreement(self.living)
+        self.parcels.check_agreement()
         for peer in self.living:
             faults = peer.peer.check() if deep else peer.peer.recount()
             if faults:

@@ -1,4 +1,4 @@
-"""What a relay can answer: item states of an Ack, and errors that end or limit a connection."""
+"""What a relay can answer: states of items and blobs, and errors that end or limit a connection."""
 
 from __future__ import annotations
 
@@ -25,6 +25,27 @@ class ItemStatus(IntEnum):
     STALE = 7
     """A record does not stand on the head of the room's log, or its pins are behind the chains
     that the relay has: read on, and make it anew."""
+
+
+class BlobState(IntEnum):
+    """What a relay says of one blob that it was given, asked about or told to drop."""
+
+    HERE = 0
+    """Durable at the relay."""
+    ABSENT = 1
+    """Not here, for who asks; in a room that is closed to them nothing is."""
+    BAD = 2
+    """The bytes are not those of this name; send it again."""
+    REFUSED = 3
+    """This device may send no files to this room."""
+    ROOM_FULL = 4
+    """The files of this room take as much as the relay gives to one room."""
+    RELAY_FULL = 5
+    """The relay has no space for files any more."""
+    BUSY = 6
+    """Too much waits; send it again a little later."""
+    TAKEN = 7
+    """It has come and is being stored; another answer to the same frame says what became of it."""
 
 
 class ErrorCode(IntEnum):

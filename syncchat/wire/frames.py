@@ -16,6 +16,10 @@ flight. From then on both sides speak freely::
     Signal(alias, data)           ------>                              and to the others
     Applied(alias, cursor)        ------>
                                   <------  Cursors(alias, [device, cursor])
+    PutBlob(alias, number, …)     ------>                                      chunks of files,
+                                  <------  BlobStates(alias, number, states)   after all of that
+    GetBlob(alias, number, name)  ------>
+                                  <------  BlobData(alias, number, data)
 
 A connection's frames about one room keep the order of the room's log: an Ack of a STORED item
 stands for the delivery of that envelope to its own sender. Room aliases are the relay's own small
@@ -34,6 +38,8 @@ from msgspec import Meta, Struct
 
 from ..errors import DecodeError
 from .limits import (
+    BLOB_BYTES_MAX,
+    BLOB_NAMES_MAX,
     CHAINS_PER_FRAME_MAX,
     ENVELOPES_PER_PUSH_MAX,
     FRAME_BYTES_MAX,
@@ -50,6 +56,8 @@ Millis = Annotated[int, Meta(ge=0, lt=2**53)]
 RoomBytes = Annotated[bytes, Meta(min_length=16, max_length=16)]
 DeviceBytes = Annotated[bytes, Meta(min_length=8, max_length=8)]
 Fingerprint = Annotated[bytes, Meta(min_length=8, max_length=8)]
+BlobName = Annotated[bytes, Meta(min_length=32, max_length=32)]
+BlobNames = Annotated[list[BlobName], Meta(min_length=1, max_length=BLOB_NAMES_MAX)]
 Incarnation = Annotated[bytes, Meta(min_length=8, max_length=8)]
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -292,6 +300,64 @@ class Renew(Frame, frozen=True, array_like=True, tag=18):
     token: Token
 
 
+class PutBlob(Frame, frozen=True, array_like=True, tag=21):
+    """Hands a blob to the relay; BlobStates answers when it is durable, or why it is not.
+
+    ``name`` is the hash of the bytes (``trust.files.blob_name``). The frames about blobs have
+    numbers of their own, which grow by one with each on a connection, and the answers name them.
+    """
+
+    alias: Alias
+    number: Seq
+    name: BlobName
+    data: Annotated[bytes, Meta(min_length=1, max_length=BLOB_BYTES_MAX)]
+
+
+class AskBlobs(Frame, frozen=True, array_like=True, tag=22):
+    """Asks which of some blobs the relay has; BlobStates answers."""
+
+    alias: Alias
+    number: Seq
+    names: BlobNames
+
+
+class DropBlobs(Frame, frozen=True, array_like=True, tag=23):
+    """Says that this member needs some blobs no more; one that nobody else put is deleted."""
+
+    alias: Alias
+    number: Seq
+    names: BlobNames
+
+
+class BlobStates(Frame, frozen=True, array_like=True, tag=24):
+    """Answers PutBlob, AskBlobs and DropBlobs: one ``BlobState`` for each name, a byte each.
+
+    PutBlob is answered twice where the first says TAKEN: when it has come, and when it is durable.
+    With number 0 and no states it says that more blobs have come to a room in which this peer
+    asked for one in vain.
+    """
+
+    alias: Alias
+    number: Seq
+    states: Annotated[bytes, Meta(max_length=BLOB_NAMES_MAX)]
+
+
+class GetBlob(Frame, frozen=True, array_like=True, tag=25):
+    """Asks for a blob; BlobData answers."""
+
+    alias: Alias
+    number: Seq
+    name: BlobName
+
+
+class BlobData(Frame, frozen=True, array_like=True, tag=26):
+    """Answers GetBlob; without bytes where there is no such blob for who asks."""
+
+    alias: Alias
+    number: Seq
+    data: Annotated[bytes, Meta(max_length=BLOB_BYTES_MAX)]
+
+
 class Find(Frame, frozen=True, array_like=True, tag=27):
     """Asks in which personal room an invite is: a new device knows it by a code, and no more."""
 
@@ -337,12 +403,18 @@ AnyFrame = (
     | Access
     | Renew
     | Signal
+    | PutBlob
+    | AskBlobs
+    | DropBlobs
+    | BlobStates
+    | GetBlob
+    | BlobData
     | Find
     | Found
     | Revoke
 )
 
-KNOWN_TAGS = frozenset({*range(1, 21), 27, 28, 31})
+KNOWN_TAGS = frozenset({*range(1, 29), 31})
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()

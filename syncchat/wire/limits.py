@@ -20,6 +20,16 @@ ENVELOPES_PER_PUSH_MAX = 256
 PUSHES_IN_FLIGHT_MAX = 8
 """Pushes that a peer may have unacknowledged: enough to fill a link, few enough to bound memory."""
 
+BLOB_BYTES_MAX = 255 * 1024
+"""One sealed chunk of a file, so that a chunk is one frame, with room for what surrounds it."""
+
+BLOB_NAMES_MAX = 4_000
+"""Blobs that one frame names, of 32 bytes each."""
+
+BLOBS_IN_FLIGHT_MAX = 160
+"""Frames about blobs that a peer may have unanswered: enough that a relay's disk does not hold a
+file up, few enough to bound its memory. What is sent beyond them is not stored."""
+
 ROOMS_PER_OPEN_MAX = 4_000
 """Rooms in one Open frame (about 45 bytes each); more rooms take more frames."""
 

@@ -25,6 +25,8 @@ class Proxy:
         self.is_hole = False
         self.connections = 0
         self.cuts = 0
+        self.bytes_up = self.bytes_down = 0
+        """What was passed on to the relay, and to peers, over all connections."""
         self._writers: set[asyncio.StreamWriter] = set()
 
     @property
@@ -51,8 +53,8 @@ class Proxy:
         left = [self.budget()]
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pass(up, back, left))
-                tasks.create_task(self._pass(there, down, left))
+                tasks.create_task(self._pass(up, back, left, is_up=True))
+                tasks.create_task(self._pass(there, down, left, is_up=False))
         except* (_Cut, OSError):
             pass
         finally:
@@ -61,7 +63,12 @@ class Proxy:
                 writer.transport.abort()
 
     async def _pass(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, left: list[int | None]
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        left: list[int | None],
+        *,
+        is_up: bool,
     ) -> None:
         while data := await source.read(PART_BYTES):
             if self.is_hole:
@@ -76,6 +83,10 @@ class Proxy:
                         self.cuts += 1
                 sink.write(part)
                 await sink.drain()
+                if is_up:
+                    self.bytes_up += len(part)
+                else:
+                    self.bytes_down += len(part)
                 if self.stutter is not None:
                     await asyncio.sleep(0)
                 if left[0] is not None and left[0] < 0:

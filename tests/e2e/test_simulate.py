@@ -21,7 +21,7 @@ from syncchat.testing import Outcome, Schedule, play
 from tests.support.pages import play_page
 
 COMMAND = [sys.executable, "-c", "from syncchat.apps.cli import main; main()", "simulate"]
-WAYS_TO_WRITE = {"write", "reply", "mention", "answer in thread"}
+WAYS_TO_WRITE = {"write", "reply", "mention", "answer in thread", "attach"}
 SMALL = ["--peers", "3", "--steps", "25"]
 
 

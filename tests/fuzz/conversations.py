@@ -10,15 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from syncchat_relay.blobs import Quotas
+from syncchat_relay.blobs.memory import MemoryBlobs
+from syncchat_relay.blobs.work import answer_to
 from syncchat_relay.config import Admit, Config
 from syncchat_relay.connection import Backlog
 from syncchat_relay.effects import (
     Append,
     Close,
     Effect,
+    FindBlobs,
     KeepRevocation,
+    LoadBlob,
     Pause,
+    ReleaseBlobs,
     Send,
+    StoreBlob,
     Vouch,
     perform,
     perform_appends,
@@ -98,6 +105,7 @@ class _Relay:
         random = FixedRandom(7)
         self.log = MemoryLog(random=random)
         self.log._incarnation = INCARNATION
+        self.blobs = MemoryBlobs(Quotas(room_bytes_max=40, bytes_max=60))
         self.hub = Hub(
             incarnation=INCARNATION,
             config=Config(names=(HOST,), admission=Admit.OPEN),
@@ -155,6 +163,9 @@ class _Relay:
                         raise AssertionError("sorted out above")
                     case Vouch() | KeepRevocation():
                         raise AssertionError("there are no tokens and no operators here")
+                    case StoreBlob() | FindBlobs() | ReleaseBlobs() | LoadBlob():
+                        told = answer_to(self.log, self.blobs, effect, now_ms=self.now_ms)
+                        todo += self.hub.blobs_done([told])
                     case _:
                         answer = perform(self.log, effect, now_ms=self.now_ms)
                         if answer is not None:
@@ -184,6 +195,9 @@ def fuzz_hub(data: bytes) -> bool:
     stored = sum(len(room.envelopes) for room in relay.log._rooms.values())
     assert len(relay.acked) <= stored, "more was acknowledged than is stored"
     assert not relay.hub._pending, "the hub waits for an answer that it has"
+    assert not relay.hub._pending_blobs, "the hub waits for a blob that it has"
+    assert relay.hub._blob_bytes == 0
+    assert relay.blobs.all_bytes() <= 60, "more is stored than the quota allows"
     assert relay.hub._backlog == Backlog()
     for conn in relay.conns:
         relay._perform(relay.hub.lost(conn))

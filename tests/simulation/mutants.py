@@ -31,6 +31,7 @@ from syncchat.trust import chain as links
 from syncchat.trust import seal
 
 from . import scenarios
+from .mutants_of_files import FILE_MUTANTS
 from .mutants_of_groups import GROUP_MUTANTS
 from .mutants_of_kinds import KIND_MUTANTS
 from .mutants_of_reading import READING_MUTANTS
@@ -479,4 +480,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *GROUP_MUTANTS,
     *KIND_MUTANTS,
     *SEARCH_MUTANTS,
+    *FILE_MUTANTS,
 )

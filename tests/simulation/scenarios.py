@@ -18,6 +18,7 @@ def titles_of_one_moment() -> None:
         *(Step("toggle online", peer, 1, 0) for peer in range(3)),
         *(Step("retitle", peer, peer, 0) for peer in range(3)),
         *(Step("toggle online", peer, 1, 1) for peer in (2, 0, 1)),
+        seed=2,  # in this world they have got to know each other in different orders
     )
 
 
@@ -172,7 +173,7 @@ def signed_by_nobody() -> None:
         world.check(deep=True)
 
 
-def _play(*steps: Step) -> None:
-    outcome = play(Schedule(1, 3, steps))
+def _play(*steps: Step, seed: int = 1) -> None:
+    outcome = play(Schedule(seed, 3, steps))
     if outcome.failure:
         raise Divergence(outcome.failure)

@@ -87,6 +87,12 @@ ENDS: dict[Lie, End] = {
     Lie.FALSE_GAP: End(("says that it lacks what it has",), is_heard=False),
     Lie.FALSE_CHAINS: End(),
     Lie.ENDLESS_CHAINS: End((OUT_OF_PLACE + "Chains without an end",), is_heard=False),
+    Lie.CHANGE_CHUNKS: End(),
+    Lie.SWAP_CHUNKS: End(),
+    Lie.DENY_CHUNKS: End(),
+    Lie.IGNORE_FILES: End(),
+    Lie.DROP_CHUNKS: End(),
+    Lie.FALSE_FULL: End(),
     Lie.WITHHOLD: End(sees_all=False),
     Lie.HIDE: End(is_heard=False),
     Lie.FORK: End(sees_all=False, is_heard=False),
@@ -117,10 +123,11 @@ class LiarsWorld(World):
         return self.relay
 
     def chat(self, rounds: int, *, gap: float = 1.0) -> None:
-        """Have everyone write something now and then, in both rooms."""
+        """Have everyone write something now and then, in both rooms, and send a file."""
         for number in range(rounds):
             for peer in self.peers:
                 self.write(peer, f"round {number}")
+                self.parcels.attach(peer, f"file of round {number}", size=100)
                 self.run(seconds=gap)
         for peer in self.peers:
             peer.do(lambda peer=peer: peer.peer.rooms()[1].send("aside"))  # type: ignore[misc]

@@ -16,7 +16,7 @@ SCHEDULES_MAX = 400
 QUICK = (
     "squashing drops what did not fit",
     "compression does not reload",
-    "tail lost after a checkpoint",
+    "file outlives its message",
     "clock step hides rows",
     "coalescing keeps the older",
     "bodies are not encrypted",

@@ -154,10 +154,11 @@ class Net:
     def step(self, line: Line) -> bool:
         """Move what waits on one connection; tell whether anything did."""
         moved = False
-        for raw in line.exchange.outgoing():
+        while frames := line.exchange.outgoing():
             moved = True
-            if line.link.closed is None:
-                self.world.send_raw(line.link, raw)
+            for raw in frames:
+                if line.link.closed is None:
+                    self.world.send_raw(line.link, raw)
         self.world.settle()
         fresh: Sequence[bytes] = line.link.raw[line.taken :]
         for raw in fresh:

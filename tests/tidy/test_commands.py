@@ -28,6 +28,7 @@ PAGES = (
     "docs/howto/polls-pins-and-edits.md",
     "docs/howto/direct-and-disappearing.md",
     "docs/howto/search.md",
+    "docs/howto/send-files.md",
 )
 
 

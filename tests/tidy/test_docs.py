@@ -9,8 +9,9 @@ from typing import get_args
 import pytest
 
 import syncchat
+from syncchat.trust import files as sealed_files
 from syncchat.wire import frames, limits
-from syncchat.wire.codes import ErrorCode, ItemStatus
+from syncchat.wire.codes import BlobState, ErrorCode, ItemStatus
 from syncchat.wire.envelope import HEADER_BYTES_MAX, EnvelopeKind
 from tests import vectors
 
@@ -53,6 +54,12 @@ def test_wire_spec_has_every_code_with_its_number(code: ItemStatus | ErrorCode) 
     assert f"| {code.value} | {code.name} |" in text
 
 
+@pytest.mark.parametrize("state", BlobState, ids=lambda state: state.name)
+def test_wire_spec_has_every_blob_state_with_its_number(state: BlobState) -> None:
+    section = SPEC.split("\n## Blob states\n")[1].split("\n## ")[0]
+    assert f"| {state.value} | {state.name} |" in section
+
+
 @pytest.mark.parametrize("kind", EnvelopeKind, ids=lambda kind: kind.name)
 def test_wire_spec_has_every_envelope_kind(kind: EnvelopeKind) -> None:
     assert f"{kind.value} {kind.name}" in SPEC
@@ -67,6 +74,12 @@ def test_wire_spec_has_every_envelope_kind(kind: EnvelopeKind) -> None:
         f"| update, after decompression | {limits.UPDATE_BYTES_MAX:,} bytes |",
         f"| envelopes in a Push | {limits.ENVELOPES_PER_PUSH_MAX} |",
         f"| pushes without an Ack | {limits.PUSHES_IN_FLIGHT_MAX} |",
+        f"| blob | {limits.BLOB_BYTES_MAX:,} bytes |",
+        f"| names of blobs in a frame | {limits.BLOB_NAMES_MAX:,} |",
+        f"| frames about blobs without their last answer | {limits.BLOBS_IN_FLIGHT_MAX} |",
+        f"| chunks of a file | {sealed_files.CHUNKS_MAX:,} |",
+        f"{sealed_files.CHUNKS_MAX:,} chunks, {sealed_files.file_bytes_max():,} bytes",
+        f"bytes n · {sealed_files.CHUNK_BYTES:,} to (n + 1)",
         f"| rooms in an Open | {limits.ROOMS_PER_OPEN_MAX:,} |",
         f"| rooms of a connection | {limits.ROOMS_PER_CONNECTION_MAX:,} |",
         f"| chain heads or cursors in a frame | {limits.CHAINS_PER_FRAME_MAX:,} |",

@@ -10,11 +10,12 @@ import msgspec
 from syncchat import ids
 from syncchat.ids import RoomId
 from syncchat.trust import chain, keys, seal
+from syncchat.trust.files import FileSeal, blob_name, chunk_bytes, chunk_count
 from syncchat.trust.passphrase import stretch
 from syncchat.trust.signals import seal_signal
 from syncchat.trust.strongbox import Strongbox
 from syncchat.wire import frames, signal
-from syncchat.wire.codes import ErrorCode, ItemStatus
+from syncchat.wire.codes import BlobState, ErrorCode, ItemStatus
 from syncchat.wire.envelope import (
     Envelope,
     EnvelopeKind,
@@ -48,6 +49,7 @@ def all_files() -> dict[str, Any]:
         "auth": auth_vectors(),
         "backups": backup_vectors(),
         "envelopes": envelope_vectors(),
+        "files": file_vectors(),
         "frames": frame_vectors(),
         "ids": id_vectors(),
         "invites": invite_vectors(),
@@ -97,6 +99,14 @@ def frame_samples() -> list[tuple[str, frames.Frame]]:
         ("signal", frames.Signal(4, b"a sealed signal")),
         ("ask_cursors", frames.AskCursors(4)),
         ("renew", frames.Renew("a.fresh.token")),
+        ("put_blob", frames.PutBlob(4, 1, blob_name(b"a sealed chunk"), b"a sealed chunk")),
+        ("ask_blobs", frames.AskBlobs(4, 2, LINKS[:2])),
+        ("drop_blobs", frames.DropBlobs(4, 3, LINKS[:1])),
+        ("blob_states_all", frames.BlobStates(4, 2, bytes(BlobState))),
+        ("blob_states_news", frames.BlobStates(4, 0, b"")),
+        ("get_blob", frames.GetBlob(4, 4, LINKS[0])),
+        ("blob_data", frames.BlobData(4, 4, b"a sealed chunk")),
+        ("blob_data_absent", frames.BlobData(4, 5, b"")),
         ("revoke_device", frames.Revoke(device_b, "", False)),
         ("revoke_subject_undone", frames.Revoke(b"", "bob@example", True)),
     ]
@@ -193,6 +203,35 @@ def envelope_vectors() -> dict[str, Any]:
         "empty_log_fingerprint": chain.EMPTY_FINGERPRINT.hex(),
         "log": log,
     }
+
+
+def file_vectors() -> list[dict[str, Any]]:
+    """Return files with what they are cut into: one of no bytes, a small one, one of two chunks."""
+    rows = []
+    whole = bytes(range(256)) * (chunk_bytes() // 256 + 1)
+    for content in (b"", b"hello", whole[: chunk_bytes() + 1000]):
+        file = FileSeal(ROOM_KEY)
+        parts = [
+            content[number * chunk_bytes() : (number + 1) * chunk_bytes()]
+            for number in range(chunk_count(len(content)))
+        ]
+        blobs = [file.chunk(number, part) for number, part in enumerate(parts)]
+        names = [blob_name(blob) for blob in blobs]
+        manifest = file.manifest(names, size=len(content))
+        rows.append(
+            {
+                "key": ROOM_KEY.hex(),
+                "size": len(content),
+                "content_blake2b": hashlib.blake2b(content, digest_size=32).hexdigest(),
+                "first_bytes": content[:16].hex(),
+                "blob_sizes": [len(blob) for blob in blobs],
+                "names": [name.hex() for name in names],
+                "small_blobs": [blob.hex() for blob in blobs if len(blob) < 100],
+                "manifest": manifest.hex(),
+                "root": blob_name(manifest).hex(),
+            }
+        )
+    return rows
 
 
 def auth_vectors() -> list[dict[str, Any]]:

@@ -67,6 +67,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Is for whom a device acts in a room: a member, or where anybody may, the device itself."""
+
+    id: bytes
+    may_write: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CursorEntry:
     """Says how far a device has applied a room's log."""
 
@@ -91,6 +99,9 @@ class Log(Protocol):
 
     def standing(self, room: bytes, keys: Sequence[bytes], *, now_ms: int) -> Standing:
         """Return how who holds ``keys`` stands to a room; the first is the device's own."""
+
+    def holder(self, room: bytes, key: bytes) -> Holder | None:
+        """Return for whom the device with a key acts in a room, None for nobody."""
 
     def last_readable(
         self, room: bytes, keys: Sequence[bytes], *, verified: int, now_ms: int

@@ -13,7 +13,7 @@ from syncchat.trust.group import Group
 from syncchat.trust.membership import fold_group
 from syncchat.trust.records import decode_record
 
-from . import Standing
+from . import Holder, Standing
 
 ROOMS_MAX = 1_000
 """Rooms whose state is kept; folding one anew costs about 5 ms for a thousand records."""
@@ -94,6 +94,14 @@ def standing_of(group: Group | None, keys: Sequence[bytes], *, now_ms: int) -> S
         if group.may_read(key) or (opened is not None and not opened.refusal(now_ms)):
             return Standing.GUEST
     return Standing.NOBODY
+
+
+def holder_of(group: Group | None, key: bytes) -> Holder | None:
+    """Return for whom a device acts in a room, None for nobody."""
+    person = None if group is None else group.person_of(key)
+    if group is None or person is None:
+        return None
+    return Holder(person.id, group.may_write(key))
 
 
 def last_readable(

@@ -10,9 +10,9 @@ from syncchat.trust.chain import EMPTY_FINGERPRINT, ChainHead, next_fingerprint
 from syncchat.trust.group import Group
 from syncchat.trust.records import Record
 
-from . import Append, CursorEntry, Head, Outcome, Standing
+from . import Append, CursorEntry, Head, Holder, Outcome, Standing
 from .gate import Gate, Rate
-from .groups import last_readable, standing_of
+from .groups import holder_of, last_readable, standing_of
 from .judge import Fresh
 
 
@@ -89,6 +89,11 @@ class MemoryLog:
         if self._is_open:
             return Standing.MEMBER
         return standing_of(self._room(room).group, keys, now_ms=now_ms)
+
+    def holder(self, room: bytes, key: bytes) -> Holder | None:
+        if self._is_open:
+            return Holder(key[:8], True)
+        return holder_of(self._room(room).group, key)
 
     def last_readable(
         self, room: bytes, keys: Sequence[bytes], *, verified: int, now_ms: int

@@ -15,9 +15,9 @@ from syncchat.ports import Random
 from syncchat.trust.chain import EMPTY_FINGERPRINT
 from syncchat.trust.group import Group
 
-from . import Append, CursorEntry, Head, Outcome, Standing
+from . import Append, CursorEntry, Head, Holder, Outcome, Standing
 from .gate import Gate, Rate
-from .groups import Groups, folded, last_readable, standing_of
+from .groups import Groups, folded, holder_of, last_readable, standing_of
 from .lock import lock_folder
 from .rows import OpenRoom
 from .schema import SEQ_BITS, open_database, translated
@@ -81,6 +81,11 @@ class SqliteLog:
         room = self._groups.room_of(invite)
         group = self._group(room) if room else None
         return room if group is not None and group.is_found_by(invite, now_ms) else b""
+
+    def holder(self, room: bytes, key: bytes) -> Holder | None:
+        if self._is_open:
+            return Holder(key[:8], True)
+        return holder_of(self._group(room), key)
 
     def last_readable(
         self, room: bytes, keys: Sequence[bytes], *, verified: int, now_ms: int

@@ -67,6 +67,14 @@ _COMMANDS = {
         "timer": (f"{_HERE}.looks:timer", "Let messages disappear after a time."),
         "avatar": (f"{_HERE}.looks:avatar", "Show a picture of you or of a room."),
     },
+    "Files": {
+        "attach": (f"{_HERE}.files:attach", "Send a file, or several; works offline."),
+        "voice": (f"{_HERE}.files:voice", "Send a recording as a voice message."),
+        "files": (f"{_HERE}.files:files", "List files, and where their bytes are."),
+        "download": (f"{_HERE}.files:download", "Fetch a message's files and save them."),
+        "cancel": (f"{_HERE}.files:cancel", "Stop sending or fetching a message's files."),
+        "file-limits": (f"{_HERE}.files:file_limits", "Say how much of files is kept here."),
+    },
     "People": {
         "invite": (f"{_HERE}.invites:invite", "Print a new invite link of a room."),
         "invites": (f"{_HERE}.invites:invites", "List a room's open invites."),

@@ -25,11 +25,11 @@ _LIBRARIES = ("pycrdt", "websockets", "msgspec", "pynacl", "sqlite-utils", "zsta
 
 
 @click.command()
-@click.option("--rebuild", is_flag=True, help="Fold what rooms show anew from stored envelopes.")
+@click.option("--rebuild", is_flag=True, help="Fold what rooms show anew from what is stored.")
 @db_option
 @json_option
 def doctor(rebuild: bool, db: Path | None, as_json: bool) -> None:
-    """Check the database: the file, every signature, every count, every digest.
+    """Check the database: the file, every signature, count and digest, every byte of files.
 
     \b
       syncchat doctor
@@ -58,6 +58,7 @@ def _report(peer: Peer) -> dict[str, Any]:
     return {
         "db": str(peer.path),
         "bytes": _size(peer.path),
+        "fileBytes": peer.files.used_bytes,
         "encryptedAtRest": peer.lock is not None,
         "lock": peer.lock,
         "readableByOthers": _is_readable_by_others(peer.path),
@@ -85,7 +86,8 @@ def _report(peer: Peer) -> dict[str, Any]:
 def _print(found: dict[str, Any]) -> None:
     click.echo(", ".join(f"{name} {number}" for name, number in found["versions"].items()))
     if "bytes" in found:
-        click.echo(f"database {found['db']}, {found['bytes'] / 1e6:,.1f} MB")
+        files = f", and {found['fileBytes'] / 1e6:,.1f} MB of files" if found["fileBytes"] else ""
+        click.echo(f"database {found['db']}, {found['bytes'] / 1e6:,.1f} MB{files}")
         if found["lock"]:
             click.echo(f"  encrypted, locked with: {found['lock']}")
         else:

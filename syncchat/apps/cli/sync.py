@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...core.files import File, FileState
 from ...core.safe import safe_name
 from ...errors import NotAllowedError, ValidationError
 from ...ids import room_text
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 @db_option
 @json_option
 def sync(room: str | None, timeout: float, db: Path | None, as_json: bool) -> None:
-    """Exchange everything with the relays, then end; for one room or for all.
+    """Exchange everything with the relays, files too, then end; for one room or for all.
 
     \b
       syncchat sync
@@ -58,9 +59,9 @@ def sync(room: str | None, timeout: float, db: Path | None, as_json: bool) -> No
     """
     with opened(db) as peer:
         chosen = peer.rooms() if room is None else [peer.room(room)]
-        works = [_Work(each) for each in chosen if each.relay]
+        works = [_Work(peer, each) for each in chosen if each.relay]
         home_id = peer.devices.home_room if peer.devices.home and room is None else None
-        home = None if home_id is None else _Work(peer.room(home_id))
+        home = None if home_id is None else _Work(peer, peer.room(home_id))
         if room is not None and not works:
             raise ValidationError("this room has no relay; there is nothing to sync with")
         if not works and home is None:
@@ -69,7 +70,11 @@ def sync(room: str | None, timeout: float, db: Path | None, as_json: bool) -> No
         every = works if home is None else [*works, home]
         run(_sync_all(peer, every, timeout))
         for work in works:
-            _print(work, as_json=as_json)
+            stuck = unfinished(peer, work.room)
+            if work.exit_code is Exit.DONE and any(is_refused(file) for file in stuck):
+                work.exit_code = Exit.REFUSED
+                work.problem = "the relay refused files"
+            _print(work, stuck, as_json=as_json)
             tell_pending(work.room)
         if home is not None and home.exit_code is not Exit.DONE:
             say(f"error: your list of rooms and devices: {safe_name(home.problem, chars_max=200)}")
@@ -80,6 +85,7 @@ def sync(room: str | None, timeout: float, db: Path | None, as_json: bool) -> No
 class _Work:
     """Is one room to sync, and how it went."""
 
+    peer: Peer
     room: Room
     messages: int = 0
     problem: str = ""
@@ -93,6 +99,7 @@ class _Work:
         """Wait until the room is synced, or refused."""
         try:
             await self.room.synced()
+            await self.room.transferred()
             self.exit_code = Exit.DONE
         except NotAllowedError as exc:
             self.problem = str(exc)
@@ -101,7 +108,8 @@ class _Work:
     def moved(self, state: str) -> bool:
         """Tell whether the room got any further since the last call."""
         failing = state.startswith(("offline", "connecting", "no relay"))
-        now = (self.exit_code, self.room.count(), "" if failing else state)
+        carried = sum(file.done for file in unfinished(self.peer, self.room))
+        now = (self.exit_code, self.room.count(), carried, "" if failing else state)
         moved, self.seen = now != self.seen and not failing, now
         return moved
 
@@ -152,7 +160,17 @@ def _progress() -> Iterator[Any]:
         yield lambda words: status.update(Text(words))
 
 
-def _print(work: _Work, *, as_json: bool) -> None:
+def unfinished(peer: Peer, room: Room) -> list[File]:
+    """Return a room's files that are not sent, or not here though they are wanted."""
+    return [file for file in peer.files.transfers() if file.room_id == room.id]
+
+
+def is_refused(file: File) -> bool:
+    """Tell whether a file of one's own is not taken by the relay."""
+    return file.state is FileState.STOPPED and file.done < file.size
+
+
+def _print(work: _Work, stuck: list[File], *, as_json: bool) -> None:
     room, title = work.room, safe_name(work.room.title)
     left = room.outbox_count()
     done = work.exit_code is Exit.DONE
@@ -167,6 +185,7 @@ def _print(work: _Work, *, as_json: bool) -> None:
                 "messages": room.count(),
                 "outbox": left,
                 "digest": room.digest(),
+                "files": len(stuck),
             }
         )
     elif done:
@@ -175,3 +194,5 @@ def _print(work: _Work, *, as_json: bool) -> None:
     else:
         kept = f"; kept here to be sent: {counted(left, 'change')}" if left else ""
         say(f"error: {title}: {safe_name(work.problem, chars_max=200)}{kept}")
+    if stuck and not as_json:
+        say(f"{title}: {counted(len(stuck), 'file')} not sent or fetched; see 'syncchat files'")

@@ -1,8 +1,8 @@
 """The view: what rooms show, kept up to date with what the journals hold.
 
-``batch`` collects the changes of one transaction; ``messages``, ``reads`` and ``fields`` settle
-them, each its own tables; ``marks`` finds entries about something; ``unread`` tells what is unread;
-``log`` has what the room's log says; ``counting`` makes counts anew.
+``batch`` collects the changes of one transaction; ``messages``, ``attachments``, ``reads`` and
+``fields`` settle them, each its own tables; ``marks`` finds entries about something; ``unread``
+tells what is unread; ``log`` has what the room's log says; ``counting`` makes counts anew.
 """
 
 from .batch import ViewBatch

@@ -70,11 +70,17 @@ def unread_faults(db: Database, room: int, *, me: DeviceId) -> list[str]:
 
 
 def clear(db: Database, room: int) -> None:
-    """Empty a room's view, to fold it anew from its envelopes and its outbox."""
+    """Empty a room's view, to fold it anew from its envelopes and its outbox.
+
+    Files lose their messages, and find them again: ``loose.sweep`` comes after that.
+    """
     index = Index(db)
     index.forget(room)
+    db.execute(
+        "insert or ignore into loose_file select file from attachment where room = ?", (room,)
+    )
     # The tally first: its triggers need not count down, message by message, what goes as a whole.
-    for table in ("tally", "message", "mark", "field", "read_to"):
+    for table in ("tally", "message", "mark", "field", "read_to", "attachment"):
         db.execute(f"delete from {table} where room = ?", (room,))
     index.trim()
     index.settle(0)

@@ -16,6 +16,7 @@ from ...ids import DeviceId, MessageId, Stamp, stamp_of
 from ..database import Database
 from ..members import Owners
 from ..tallies import Added, count_added
+from .attachments import Attachments
 from .index import Index
 from .log import hidden_of
 from .marks import chunks, marks_about
@@ -66,6 +67,7 @@ class Messages:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._attachments = Attachments(scope)
         self._values: dict[MessageId, tuple[Place, str, MessageValue]] = {}
         self._erased: set[MessageId] = set()
         self._touched: set[MessageId] = set()
@@ -134,6 +136,7 @@ class Messages:
             changed.append(message)
             if row is not None and before is not None:
                 index.change(row.id, before, shown)
+            self._attachments.settle(message, before, shown)
             if shown is None:
                 self._remove(message)
                 index.trim()

@@ -87,6 +87,7 @@ def test_walk_finds_the_commands() -> None:
     people += ["direct", "notes", "topic", "timer", "avatar"]
     people += ["edit", "delete", "edits", "react", "unreact", "forward", "report", "reports"]
     people += ["poll", "vote", "close-poll", "pin", "unpin", "pins"]
+    people += ["attach", "voice", "files", "download", "cancel", "file-limits"]
     assert {*wanted, *people, *below} == set(COMMANDS)
 
 

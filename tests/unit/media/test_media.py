@@ -244,3 +244,5 @@ def test_voice_message_is_sound_and_not_long() -> None:
         check_voice(long, "a.ogg")
     with pytest.raises(ValidationError, match="no sound"):
         check_voice(Prepared("file", "text/plain"), "a.txt")
+    with pytest.raises(ValidationError, match="cannot be drawn"):
+        check_voice(Prepared("audio", "audio/wav", duration_ms=1_000), "a.wav")

@@ -7,17 +7,25 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from syncchat_relay import Admit, Config
+from syncchat_relay.blobs import Blobs, Quotas
+from syncchat_relay.blobs.memory import MemoryBlobs
+from syncchat_relay.blobs.work import answer_to
 from syncchat_relay.effects import (
     Append,
+    BlobWork,
     Close,
     Effect,
     Failed,
+    FindBlobs,
     Grant,
     KeepRevocation,
+    LoadBlob,
     LogWork,
     Pause,
+    ReleaseBlobs,
     SaveCursors,
     Send,
+    StoreBlob,
     Vouch,
     Vouched,
     perform,
@@ -94,6 +102,8 @@ class World:
             random=FixedRandom(1),
             operator_secret=operator_secret,
         )
+        self.blobs: Blobs = MemoryBlobs(Quotas(config.room_blob_bytes_max, config.blob_bytes_max))
+        self.blob_work: deque[BlobWork] = deque()
         self.vouches: list[Vouch] = []
         self.revocations: list[KeepRevocation] = []
         self.links: dict[int, Link] = {}
@@ -187,12 +197,19 @@ class World:
         if found is not None:
             self.perform(self.hub.done([found]))
 
+    def blob_work_once(self) -> None:
+        """Do one piece of work about blobs."""
+        answer = answer_to(self.log, self.blobs, self.blob_work.popleft(), now_ms=self.wall_ms)
+        self.perform(self.hub.blobs_done([answer]))
+
     def settle(self) -> None:
-        """Do all log work there is, and what comes of it."""
-        while self.appends or self.work:
+        """Do all work there is, and what comes of it."""
+        while self.appends or self.work or self.blob_work:
             self.flush()
             if self.work:
                 self.work_once()
+            if self.blob_work:
+                self.blob_work_once()
 
     def drain(self, link: Link) -> None:
         """Have a peer that had stopped reading take all that waits for it."""
@@ -221,6 +238,8 @@ class World:
                     self.vouches.append(effect)
                 case KeepRevocation():
                     self.revocations.append(effect)
+                case StoreBlob() | FindBlobs() | ReleaseBlobs() | LoadBlob():
+                    self.blob_work.append(effect)
                 case _:
                     if isinstance(effect, SaveCursors):
                         self.saved.append(effect)

@@ -93,7 +93,7 @@ def test_json_that_is_no_schedule_is_refused(fields: object) -> None:
         Schedule.from_json(fields)
 
 
-WAYS_TO_WRITE = {"write", "reply", "mention", "answer in thread"}
+WAYS_TO_WRITE = {"write", "reply", "mention", "answer in thread", "attach"}
 
 
 def test_edit_that_does_nothing_is_found_and_cut_down_to_one_message_and_its_edit(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from syncchat.wire import limits
-from syncchat.wire.codes import NOT_RETRIED, PERMANENT_ITEMS, ErrorCode, ItemStatus
+from syncchat.wire import frames, limits
+from syncchat.wire.codes import NOT_RETRIED, PERMANENT_ITEMS, BlobState, ErrorCode, ItemStatus
 
 
 def test_only_refusals_that_time_does_not_mend_park_an_item() -> None:
@@ -25,6 +25,16 @@ def test_numbers_of_codes_are_those_of_version_1() -> None:
         ("FORBIDDEN", 5),
         ("FULL", 6),
         ("STALE", 7),
+    ]
+    assert [(state.name, state.value) for state in BlobState] == [
+        ("HERE", 0),
+        ("ABSENT", 1),
+        ("BAD", 2),
+        ("REFUSED", 3),
+        ("ROOM_FULL", 4),
+        ("RELAY_FULL", 5),
+        ("BUSY", 6),
+        ("TAKEN", 7),
     ]
     assert [(code.name, code.value) for code in ErrorCode] == [
         ("BAD_FRAME", 1),
@@ -50,3 +60,10 @@ def test_an_envelope_fits_in_a_frame_and_its_body_in_memory() -> None:
     assert limits.ENVELOPE_BYTES_MAX < limits.FRAME_BYTES_MAX
     assert limits.ENVELOPE_BYTES_MAX < limits.UPDATE_BYTES_MAX
     assert limits.ROOMS_PER_OPEN_MAX <= limits.ROOMS_PER_CONNECTION_MAX
+
+
+def test_a_chunk_and_the_names_of_many_fit_in_a_frame() -> None:
+    put = frames.PutBlob(2**53 - 1, 2**53 - 1, bytes(32), bytes(limits.BLOB_BYTES_MAX))
+    ask = frames.AskBlobs(2**53 - 1, 2**53 - 1, [bytes(32)] * limits.BLOB_NAMES_MAX)
+    for frame in (put, ask):
+        assert frames.decode(frames.encode(frame)) == frame
