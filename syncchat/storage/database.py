@@ -36,8 +36,9 @@ BUSY_SECONDS_MAX = 10.0
 WIPE_WAIT_MS = 50
 """How long a commit waits for others' reading before it leaves deleted text in the log for now."""
 
-CACHE_KIB = 8_192
-"""SQLite's page cache; enough for the hot pages of a large room."""
+CACHE_KIB = 2_048
+"""SQLite's page cache. What it lacks comes from the system's own cache: catching up with 200,000
+messages took as long with 8 MiB, and 7 MB more."""
 
 SQLITE_MIN = (3, 37, 0)
 """Has strict tables and the list of tables; the trigram index came a little earlier."""
