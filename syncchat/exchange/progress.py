@@ -18,7 +18,8 @@ class Progress:
     ``pushed`` is the chain seq up to which the own chain is at the relay or on its way there,
     ``relay_own_seq`` how much of it the relay had when the room was opened, ``is_parked`` that no
     more of it is sent until somebody says retry. Times are monotonic ms. ``refills`` are (chain
-    row, after, upto) of others' chains that the relay lost, ``refilled`` those of the round before.
+    row, after, upto) of others' chains that the relay lost, ``refilled`` those of the round before,
+    and ``refill_again_ms`` how long it is left alone where a round has changed nothing.
     ``is_closed`` says that the relay does not let this device read the room, or has none; ``duty``
     is what is under way to the room's log, ``records_due_ms`` when the next may follow and
     ``rotate_due_ms`` when a new key may, ``is_refused`` that the relay took none of it on this
@@ -45,6 +46,7 @@ class Progress:
     refill_at_ms: int | None = None
     refills: list[tuple[int, int, int]] = field(default_factory=list)
     refilled: list[tuple[int, int, int]] = field(default_factory=list)
+    refill_again_ms: int = 60_000
     is_closed: bool = False
     duty: Duty | None = None
     records_due_ms: int = 0

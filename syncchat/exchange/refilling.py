@@ -24,6 +24,9 @@ would write a second history."""
 REFILL_AFTER_MS = (2_000, 5_000)
 """How long authors have to refill a relay with their own chains before others do it for them."""
 
+REFILL_AGAIN_MS_MAX = 3_600_000
+"""How long a relay is left alone at most that takes no more; from a minute on it doubles."""
+
 
 class Refiller:
     """Refills a relay over one connection; every method raises as the exchange does."""
@@ -68,8 +71,10 @@ class Refiller:
         ]
         if not progress.refills:
             self.set_owed(progress, False)
-        elif progress.refills == progress.refilled:  # it takes no more: leave it to another time
-            progress.refills = []
+        elif progress.refills == progress.refilled:  # it takes no more now, or has not yet
+            progress.refills, progress.refilled = [], []
+            progress.refill_at_ms = now_ms + progress.refill_again_ms
+            progress.refill_again_ms = min(progress.refill_again_ms * 2, REFILL_AGAIN_MS_MAX)
         else:
             progress.refilled = list(progress.refills)
             self._plan(progress, now_ms)  # and look whether all has arrived
