@@ -20,6 +20,7 @@ from .tree import ROOT
 PAGES = (
     "README.md",
     "docs/tutorial/first-chat.md",
+    "docs/tutorial/a-day-in-a-chat.md",
     "docs/tutorial/groups-and-devices.md",
     "docs/howto/manage-a-group.md",
     "docs/howto/keep-up-with-a-chat.md",
