@@ -282,7 +282,7 @@ async def test_tokens_and_operator_secrets_are_in_no_file_and_in_no_log(
                 told = peer.connections[relay.url]
         log = relay.error_text()
     assert "another audience" in log
-    kept = b"".join(path.read_bytes() for path in folder.iterdir())
+    kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     peer_side = "".join(r.getMessage() for r in caplog.records if r.name.startswith("syncchat"))
     for token in (good, bad, "canary-of-no-jwt"):
         for part in (*token.split("."), token):

@@ -55,6 +55,8 @@ FRAMES = st.one_of(
     st.builds(frames.Access, SMALL, st.booleans()),
     st.builds(frames.Signal, SMALL, st.binary(min_size=1, max_size=3)),
     st.builds(frames.Found, st.binary(min_size=32, max_size=32), st.binary(max_size=16)),
+    st.builds(frames.BlobStates, SMALL, SMALL, st.binary(max_size=3)),
+    st.builds(frames.BlobData, SMALL, SMALL, st.binary(max_size=3)),
     st.just(frames.Bye()),
 ).map(frames.encode)
 HELLO = frames.encode(frames.Hello(VERSION, VERSION, b"i" * 8, b"n" * 32))
@@ -125,9 +127,9 @@ def test_silent_relay_is_given_up_in_time_whenever_the_owner_ticks(gaps: list[in
 
 def test_every_frame_that_a_relay_sends_is_tried() -> None:
     tried = {"Hello", "Opened", "Deliver", "Live", "Ack", "Cursors", "Chains", "Ping", "Pong"}
-    tried |= {"Error", "Applied", "Bye", "Access", "Signal", "Found"}
+    tried |= {"Error", "Applied", "Bye", "Access", "Signal", "Found", "BlobStates", "BlobData"}
     all_frames = {kind.__name__ for kind in get_args(frames.AnyFrame)}
     from_peers = {"Auth", "Open", "Push", "AskChains", "AskCursors", "Renew", "Revoke"}
-    from_peers.add("Find")
+    from_peers |= {"Find", "PutBlob", "AskBlobs", "DropBlobs", "GetBlob"}
     assert all_frames - tried == from_peers
     assert msgspec.msgpack.decode(HELLO)[0] == 1
