@@ -212,6 +212,11 @@ class Membership:
         group = self._groups.of(room)
         return None if group is None else len(group.members)
 
+    def is_from_join(self, room: int) -> bool:
+        """Tell whether new members get only what is written after they came."""
+        group = self._groups.of(room)
+        return group is not None and group.history is History.FROM_JOIN
+
     def has_member(self, room: int, member: str) -> bool:
         """Tell whether an id is a member's; of a room whose log is not here, any may be."""
         group = self._groups.of(room)

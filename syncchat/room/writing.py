@@ -299,7 +299,12 @@ class RoomWriting(RoomThreads):
             self._put_mark(Root.REACTIONS, key, lambda at: ReactionValue(at, on))
 
     def _earlier_texts(self, message: MessageId, text: str) -> tuple[tuple[str, str], ...]:
-        """Return what this device's edit to ``text`` carries of those before it."""
+        """Return what this device's edit to ``text`` carries of those before it.
+
+        Nothing where new members are not to read what was written before they came.
+        """
+        if self._peer._membership.is_from_join(self._row):
+            return ()
         db, me = self._peer._db, self._peer.device
         before = last_sealed(db, self._row, Root.EDITS, message, me=me)
         return () if before is None else fitting(text, [*before.earlier, (before.at, before.text)])

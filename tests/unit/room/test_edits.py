@@ -56,6 +56,27 @@ def test_history_comes_whole_to_somebody_new(world: World) -> None:
     assert texts(carol.room, message) == ["one", "two", "three"]
 
 
+def test_edit_gives_nobody_what_was_written_before_they_came(world: World) -> None:
+    """Where new members read only what comes after them, it would carry the texts from before."""
+    alice = world.peers[0]
+    alice.do(lambda: alice.room.set_history("from_join"))
+    world.run(seconds=2)
+    message = alice.do(lambda: alice.room.send("one")).id
+    world.run(seconds=1)
+    alice.do(lambda: alice.room.edit(message, "two"))
+    world.run(seconds=1)
+    world._link = alice.do(alice.room.invite)  # the one from before was closed
+    carol = world.add_peer()
+    world.run(seconds=5)
+    assert carol.room.standing == "member"
+    alice.do(lambda: alice.room.edit(message, "three"))
+    world.run(seconds=3)
+    kept = [value for (value,) in carol.peer._db.rows("select value from mark")]
+    assert any("three" in value for value in kept)
+    assert not any("one" in value or "two" in value for value in kept)
+    assert texts(alice.room, message)[::2] == ["one", "three"]
+
+
 def test_what_was_corrected_before_it_was_sent_is_in_no_history(world: World) -> None:
     alice, bob = world.peers
     alice.go_offline()
