@@ -9,6 +9,7 @@ from pathlib import Path
 import syncchat_relay
 
 import syncchat
+from syncchat.ids import MessageId
 from syncchat.ports import SystemRandom
 from syncchat.storage import files as rows
 from syncchat.trust.files import blob_name, chunk_bytes, sealed_bytes, sealed_size
@@ -32,7 +33,7 @@ def file_at(path: Path) -> bytes:
 def chunks_here(db: Path, message: str) -> int:
     """Return how many chunks of a file lie whole on a peer's disk, noted or not."""
     with syncchat.open(db) as peer:
-        ((_, row),) = rows.files_of(peer._db, peer.room("Team")._row, message)  # type: ignore[arg-type]
+        ((_, row),) = rows.files_of(peer._db, peer.room("Team")._row, MessageId(message))
         found = [
             peer._db.packs.read(row.pack, number, sealed_size(row.size, number))
             for number in range(row.chunks)

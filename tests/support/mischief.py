@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from syncchat.errors import DecodeError, SealBroken
-from syncchat.trust.changes import Merge, Role
+from syncchat.trust.changes import Merge, Pin, Role
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.records import Record, RecordHash, is_record
 from tests.contracts.chains import Writer, with_broken_signature
@@ -113,7 +113,7 @@ class _Moment(msgspec.Struct, frozen=True):
             writer.write(b"%d" % (writer.seq + 1))
         return writer
 
-    def pins(self, person: Human) -> list:  # type: ignore[type-arg]
+    def pins(self, person: Human) -> list[Pin]:
         """Return where a person's chain ends, or at times a place before or after it."""
         return [
             pin(
