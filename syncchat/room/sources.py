@@ -63,7 +63,12 @@ def path_of(source: Source) -> Path | None:
     """Return where a source lies, None if it is no path; raises ``NotFoundError``."""
     path = Path(source) if isinstance(source, str | Path) else None
     if path is not None and not path.is_file():
-        raise NotFoundError(f"no file {str(path)!r}; a folder cannot be sent, pack it first")
+        if path.exists():
+            raise NotFoundError(
+                f"{str(path)!r} is no file; a folder cannot be sent, pack it first, and what a "
+                "pipe or a device gives goes through standard input"
+            )
+        raise NotFoundError(f"no file {str(path)!r}")
     return path
 
 

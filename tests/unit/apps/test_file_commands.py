@@ -95,6 +95,7 @@ def test_attach_reads_standard_input_under_a_name(run: Run) -> None:
     [
         (("Team", "nothing.txt"), 3, "no file 'nothing.txt'"),
         (("Team", "."), 3, "a folder cannot be sent, pack it first"),
+        (("Team", "/dev/null"), 3, "is no file"),
         (("Nowhere", "real.txt"), 3, "no room"),
         (("Team", "real.txt", "--wait", "1"), 2, "no relay to wait for"),
         (("Team", "real.txt", "real.txt", "--name", "x"), 2, "attach it alone"),
