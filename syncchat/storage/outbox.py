@@ -8,16 +8,25 @@ is parked with its reason and stays; those behind it go.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core import clock
 from ..core.refusals import Refusal
 from ..core.values import ABOUT_MESSAGES, Root
-from ..ids import MESSAGE_CHARS, DeviceId, Stamp, message_id
+from ..ids import MESSAGE_CHARS, STAMP_CHARS, DeviceId, Stamp, message_id
 from .database import Database
 
 if TYPE_CHECKING:
     from ..core.journal import Entry  # which loads the CRDT library
+
+
+_COLUMNS = "id, root, key, at, raw, refusal, why"
+
+_PARKED_MESSAGES = (
+    f"select target from op where room = ? and refusal is not null and +root = {int(Root.MESSAGES)}"
+)
+"""The plus keeps SQLite from looking by the root, which all that waits has in common: by it, one
+more message cost as many steps as messages were waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,11 @@ def drop(db: Database, room: int, root: Root, key: str) -> None:
 
 def drop_about(db: Database, room: int, target: str) -> None:
     """Take back every op about a message."""
-    db.execute("delete from op where room = ? and target = ?", (room, target))
+    db.execute("delete from op where room = ? and target = ? and root <> 1", (room, target))
+    db.execute(
+        "delete from op where room = ? and root = ? and key = ? and target = ?",
+        (room, Root.MESSAGES, target[:STAMP_CHARS], target),
+    )
 
 
 def drop_sealed(db: Database, room: int, entries: list[Entry]) -> None:
@@ -93,8 +106,7 @@ def pending(db: Database, room: int, *, limit: int) -> list[Op]:
         Op(Root(root), key, at, raw)
         for root, key, at, raw in db.rows(
             "select root, key, at, raw from op where room = ? and refusal is null "
-            "and target not in (select target from op where room = ? and refusal is not null "
-            "and root = 1) order by at, id limit ?",
+            f"and target not in ({_PARKED_MESSAGES}) order by at, id limit ?",
             (room, room, limit),
         )
     ]
@@ -107,10 +119,9 @@ def waiting(db: Database, room: int, *, after: int = 0, limit: int) -> list[Wait
         row = db.row("select at, id from op where room = ? and id = ?", (room, after))
         where, values = "and (at, id) > (?, ?) ", (room, *(row or ("~", 0)))
     return [
-        Waiting(id_, Op(Root(root), key, at, raw), refusal and Refusal(refusal), why)
-        for id_, root, key, at, raw, refusal, why in db.rows(
-            "select id, root, key, at, raw, refusal, why from op where room = ? "
-            f"{where}order by at, id limit ?",
+        _waiting(row)
+        for row in db.rows(
+            f"select {_COLUMNS} from op where room = ? {where}order by at, id limit ?",
             (*values, limit),
         )
     ]
@@ -118,13 +129,8 @@ def waiting(db: Database, room: int, *, after: int = 0, limit: int) -> list[Wait
 
 def find_waiting(db: Database, room: int, id_: int) -> Waiting | None:
     """Return the op of a row, or None."""
-    row = db.row(
-        "select id, root, key, at, raw, refusal, why from op where room = ? and id = ?", (room, id_)
-    )
-    if row is None:
-        return None
-    op = Op(Root(row[1]), row[2], row[3], row[4])
-    return Waiting(row[0], op, row[5] and Refusal(row[5]), row[6])
+    row = db.row(f"select {_COLUMNS} from op where room = ? and id = ?", (room, id_))
+    return None if row is None else _waiting(row)
 
 
 def park(db: Database, room: int, op: Op, refusal: Refusal, why: str) -> None:
@@ -137,7 +143,13 @@ def park(db: Database, room: int, op: Op, refusal: Refusal, why: str) -> None:
 
 def parked(db: Database, room: int) -> list[Waiting]:
     """Return the ops of a room that are parked, in the order of their stamps."""
-    return [each for each in waiting(db, room, limit=2**31) if each.refusal is not None]
+    return [
+        _waiting(row)
+        for row in db.rows(
+            f"select {_COLUMNS} from op where room = ? and refusal is not null order by at, id",
+            (room,),
+        )
+    ]
 
 
 def unpark(db: Database, room: int, id_: int) -> None:
@@ -193,13 +205,7 @@ def give_stamp(db: Database, room: int, id_: int, stamp: Stamp, *, device: Devic
 
 def parked_messages(db: Database, room: int) -> set[str]:
     """Return the messages that are parked."""
-    return {
-        target
-        for (target,) in db.rows(
-            "select target from op where room = ? and refusal is not null and root = ?",
-            (room, Root.MESSAGES),
-        )
-    }
+    return {target for (target,) in db.rows(_PARKED_MESSAGES, (room,))}
 
 
 def count(db: Database, room: int) -> int:
@@ -210,7 +216,13 @@ def count(db: Database, room: int) -> int:
 
 def rooms_with_ops(db: Database) -> set[int]:
     """Return the rooms that have something to seal."""
-    return {room for (room,) in db.rows("select distinct room from op where refusal is null")}
+    return {
+        room
+        for (room,) in db.rows(
+            "select id from room where exists "
+            "(select 1 from op where op.room = room.id and refusal is null)"
+        )
+    }
 
 
 def restamp(db: Database, room: int, *, device: DeviceId, after: Stamp, now_ms: int) -> None:
@@ -226,3 +238,8 @@ def restamp(db: Database, room: int, *, device: DeviceId, after: Stamp, now_ms: 
         last = clock.tick(last, now_ms)
         give_stamp(db, room, op, last, device=device)
     db.execute("update local set last_stamp = max(last_stamp, ?)", (last,))
+
+
+def _waiting(row: tuple[Any, ...]) -> Waiting:
+    id_, root, key, at, raw, refusal, why = row
+    return Waiting(id_, Op(Root(root), key, at, raw), refusal and Refusal(refusal), why)

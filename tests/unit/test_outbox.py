@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -285,3 +286,43 @@ def test_answer_to_a_parked_message_follows_its_new_id_and_stays_its_own_item() 
         sync(net, alice, bob)
         assert [m.text for m in other.messages()] == ["behind", "answer"]
         assert peer_is_sound(alice)
+
+
+def steps(peer: Peer, do: Callable[[], object]) -> int:
+    """Return how many steps of SQLite's machine something takes, to the next ten."""
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 10
+        return 0
+
+    peer._db._conn.set_progress_handler(count, 10)
+    try:
+        do()
+    finally:
+        peer._db._conn.set_progress_handler(None, 0)
+    return counted
+
+
+def test_what_one_more_message_costs_does_not_grow_with_those_that_wait() -> None:
+    with make_peer(1) as alice:
+        room = alice.join(LINK)
+        message = room.send("first")
+
+        def costs() -> list[int]:
+            return [
+                steps(alice, lambda: room.send("one more")),
+                steps(alice, lambda: room.edit(message.id, "changed")),
+                steps(alice, lambda: room.react(message.id, "👍")),
+                steps(alice, lambda: room.delete(room.send("not meant").id)),
+                steps(alice, lambda: room.messages(limit=1)),
+                steps(alice, lambda: outbox.rooms_with_ops(alice._db)),
+            ]
+
+        costs()
+        few = costs()
+        for number in range(1_000):
+            room.send(str(number))
+        for at_few, at_many in zip(few, costs(), strict=True):
+            assert at_many < at_few + 500, f"{few} steps, {costs()} with 1,000 messages waiting"
