@@ -74,8 +74,9 @@ class Notification(Told):
 
     Each message of others is in one notification when it comes, and in one more if it is edited
     later to mention this person. As a rule it is alone there; what was written while this person
-    was away comes together: ``count`` messages, of which ``mentions`` mention this person, and in
-    ``messages`` the last of them, in display order.
+    was away comes together, as does the first of what is more than 1,000 at once: ``count``
+    messages, of which ``mentions`` mention this person, and in ``messages`` the last of them, in
+    display order, as they are by now.
     """
 
     room_id: RoomId

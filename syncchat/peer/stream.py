@@ -18,7 +18,6 @@ from ..events import (
     MessageAdded,
     MessageChanged,
     MessageGone,
-    Notification,
     PresenceChanged,
     ReadMoved,
     ReminderDue,
@@ -33,7 +32,7 @@ from ..storage.aside import blocked
 from ..storage.changes import Cursor, Place, What
 from ..storage.view import home_of
 from ..sync import nearby
-from .notifying import PeerNotifying
+from .notifying import Notice, PeerNotifying
 from .online import PeerOnline
 
 _PASSING_EVENTS_MAX = 100
@@ -105,7 +104,7 @@ class PeerEvents(PeerOnline, PeerNotifying):
                 if self._clock.monotonic() - looked >= LOOK_SECONDS:
                     looked = self._clock.monotonic()
                     passing.extend(self._due(told))
-                notices: list[tuple[Notification, Cursor]] = []
+                notices: list[Notice] = []
                 upto = rooms.last_change(self._db)
                 is_due = feed.cursor.notified < upto and not self._is_catching_up(held_since)
                 if is_due:
@@ -123,9 +122,10 @@ class PeerEvents(PeerOnline, PeerNotifying):
                         yield event
                         feed.told = changes.read_cursor(event.cursor, last=_ANY)
                     await asyncio.sleep(0)  # others have work to do while this one catches up
-                for notification, behind in notices:
-                    here = behind._replace(place=feed.cursor.place)
-                    yield replace(notification, cursor=changes.write_cursor(here))
+                for notice in notices:
+                    if (notification := self._notification(notice)) is not None:
+                        here = notice.behind._replace(place=feed.cursor.place)
+                        yield replace(notification, cursor=changes.write_cursor(here))
                 if is_due:
                     feed.note_notified(upto)
                 await ring_or_time(bell)

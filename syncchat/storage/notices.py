@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..ids import MessageId
@@ -27,15 +28,16 @@ def news_since(
     upto: int = 2**62,
     room: int = 0,
     message: str = "",
-) -> list[News]:
-    """Return what is news since a change number, in display order, room by room.
+) -> Iterator[News]:
+    """Yield what is news since a change number, in display order, room by room.
 
-    Of what came up to the change ``upto``, and of that what is behind a message of a room.
+    Of what came up to the change ``upto``, and of that what is behind a message of a room. There
+    may be very much of it, so it is read as it is asked for, which goes on inside of ``reading``.
 
     A message is news once when it comes, unless it has been read elsewhere by then, and once when
     it first mentions the person, if that is later.
     """
-    rows = db.rows(
+    rows = db.execute(
         "select room, message, mention, added > ? from message where change > ? and deleted = 0 "
         f"and hidden = 0 and {THERE} "
         "and ((unread = 1 and added > ? and added <= ?) or (mention = 1 and mention_at > ? "
@@ -43,5 +45,5 @@ def news_since(
         "and (room, message) > (?, ?) order by room, message",
         (after, after, now_ms, after, upto, after, upto, after, room, message),
     )
-    found = [News(room, MessageId(m), bool(mention), bool(new)) for room, m, mention, new in rows]
-    return found
+    for row, each, mention, is_new in rows:
+        yield News(row, MessageId(each), bool(mention), bool(is_new))

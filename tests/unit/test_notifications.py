@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import timedelta
 
-from syncchat import Notification
+import pytest
+
+from syncchat import MessageAdded, Notification
 from syncchat.events import NOTIFIED_SHOWN_MAX
+from syncchat.peer import notifying
 from syncchat.peer.notifying import AWAY_MS
 from syncchat.storage import rooms
+from syncchat.storage.changes import cursor_at
 from tests.support.devices import Device
 from tests.support.peers import Inbox
 
@@ -132,3 +137,57 @@ def test_slow_listener_is_told_of_what_is_unread_and_nothing_twice() -> None:
     (told,) = listener.told()
     assert (told.count, told.mentions) == (1, 1)
     assert listener.told() == []
+
+
+def test_more_than_can_be_told_one_by_one_is_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifying, "ALONE_MAX", 3)
+    inbox, device = Inbox(), Device(1)
+    listener = Listener(inbox)
+    inbox.deliver(*(device.send(f"new {n}") for n in range(5)))
+    first, *alone = listener.told()
+    assert (first.count, [m.text for m in first.messages]) == (2, ["new 0", "new 1"])
+    assert [[m.text for m in each.messages] for each in alone] == [["new 2"], ["new 3"], ["new 4"]]
+    assert listener.told() == []
+
+
+def test_news_of_a_long_absence_are_not_held_in_memory() -> None:
+    inbox = Inbox()
+
+    def peak() -> int:
+        tracemalloc.start()
+        try:
+            found, _ = inbox.peer._notices(cursor_at(0))
+            assert len(found) == 1
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    def write(seed: int, count: int) -> None:
+        device = Device(seed)
+        inbox.deliver(device.write(*(device.message("old")[1] for _ in range(count))))
+
+    write(1, NOTIFIED_SHOWN_MAX * 2)
+    inbox.clock.advance(AWAY_MS * 2)
+    peak()
+    few = peak()
+    for seed in range(2, 6):
+        write(seed, 500)
+    assert inbox.room.unread() == NOTIFIED_SHOWN_MAX * 2 + 2_000
+    assert peak() < few + 20_000, f"bytes, where {few} were enough for few"
+
+
+async def test_notification_shows_what_its_messages_are_when_it_is_told() -> None:
+    inbox, device = Inbox(), Device(1)
+    events = inbox.peer.events()
+    gone, entry = device.message("gone")
+    kept, another = device.message("kept")
+    inbox.deliver(device.write(entry, another))
+    told: list[list[str]] = []
+    async for event in events:
+        if isinstance(event, MessageAdded) and event.message.id == kept:
+            inbox.deliver(device.write(device.edit(kept, "changed")))
+            inbox.room.delete_for_me(gone)
+        if isinstance(event, Notification):
+            told.append([message.text for message in event.messages])
+            break
+    assert told == [["changed"]], "and nothing of what is shown no more"
