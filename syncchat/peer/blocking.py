@@ -10,6 +10,8 @@ from .base import PeerPart
 MEMBER_CHARS_MAX = 58
 """A field's key has at most 64 characters."""
 
+BLOCKED_MAX = 1_000
+
 
 class PeerBlocking(PeerPart):
     """Is what a peer can do about people; part of ``Peer``."""
@@ -36,5 +38,8 @@ class PeerBlocking(PeerPart):
         if not member or len(member) > MEMBER_CHARS_MAX or "/" in member:
             raise ValidationError(f"{member[:40]!r} is no member's id; see room.members()")
         with self._db.atomic():
+            known = blocked(self._db)
+            if is_blocked and member not in known and len(known) >= BLOCKED_MAX:
+                raise ValidationError(f"{BLOCKED_MAX:,} people are blocked; unblock some first")
             self._personal.put(BLOCK_FIELD + member, True if is_blocked else None)
         self._ring()

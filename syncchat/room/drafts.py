@@ -20,6 +20,9 @@ DRAFT_FIELD = "draft/"
 TEXT_CHARS_MAX = 16_384
 """A field of the personal room has at most 64 KiB."""
 
+DRAFTS_MAX = 1_000
+"""Of a room and its threads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -86,6 +89,8 @@ class RoomDrafts(RoomWriting):
             if not fields:
                 self._peer._personal.put(key, None)
             elif not isinstance(before, dict) or before | {"saved": 0} != fields | {"saved": 0}:
+                if before is None and len(self.drafts()) >= DRAFTS_MAX:
+                    raise ValidationError(f"there are {DRAFTS_MAX:,} drafts here; clear some first")
                 self._peer._personal.put(key, fields | {"saved": self._peer.now_ms()})
         self._peer._ring()
 

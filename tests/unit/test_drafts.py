@@ -12,6 +12,7 @@ import pytest
 import syncchat
 from syncchat import Peer, Room
 from syncchat.errors import NotAllowedError, NotFoundError, ValidationError
+from syncchat.room import drafts
 
 
 @pytest.fixture
@@ -91,6 +92,21 @@ def test_bad_drafts_are_refused(room: Room) -> None:
         with pytest.raises(ValidationError):
             room.set_draft(text, **more)  # type: ignore[arg-type]
     assert room.drafts() == []
+
+
+def test_there_are_no_more_drafts_than_can_be_listed(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts, "DRAFTS_MAX", 2)
+    threads = [room.send(str(number)).id for number in range(3)]
+    for thread in threads[:2]:
+        room.set_draft("in the thread", thread=thread)
+    with pytest.raises(ValidationError, match="clear some first"):
+        room.set_draft("one too many", thread=threads[2])
+    room.set_draft("changed", thread=threads[1])
+    room.set_draft("", thread=threads[0])
+    room.set_draft("it fits again", thread=threads[2])
+    assert {draft.text for draft in room.drafts()} == {"changed", "it fits again"}
 
 
 def test_draft_survives_a_killed_process(tmp_path: Path) -> None:
