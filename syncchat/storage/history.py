@@ -22,7 +22,7 @@ from ..ids import (
     stamp_of,
 )
 from . import outbox
-from .aside import shown_condition
+from .aside import blocked, shown_condition
 from .database import Database
 from .members import Owners
 from .parts import distinct, forwarded_of, pinned_of, poll_of
@@ -53,6 +53,8 @@ class _Around:
     quotes: dict[str, Quote]
     replies: dict[str, int]
     pinned: Set[MessageId]
+    blocked: Set[MemberId]
+    """Whose reactions are left out."""
 
 
 class Reading:
@@ -162,6 +164,7 @@ class Reading:
             self._quotes({said.reply_to for _, said in found if said.reply_to}, names),
             reply_counts(self._db, self._room, [row[0] for row, _ in found]),
             pinned_of(self._db, self._room, [row[0] for row, _ in found]),
+            blocked(self._db) if any(row[6] for row, _ in found) else frozenset(),
         )
         return [self._message(row, said, around) for row, said in found]
 
@@ -198,6 +201,7 @@ class Reading:
             reactions=tuple(
                 ReactionView(r.member, names.get(r.member) or r.member[:6], r.emoji, ms_of(r.at))
                 for r in distinct(reactions_of(reactions))
+                if r.member not in around.blocked
             ),
             read_by=read_by,
             status=status,

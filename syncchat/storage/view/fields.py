@@ -114,13 +114,16 @@ class Fields:
         before = None if row is None else msgspec.json.decode(row[0])
         if row is not None and before == value:
             return 0
+        change = self._scope.change
+        if root is Root.PROFILE and member in self._scope.blocked:
+            change = 0  # nobody is to hear of it
         delta = digest.of_field(root, member, key, value)
         if row is not None:
             delta -= digest.of_field(root, member, key, before)
         self._scope.db.execute(
             "insert into field (room, root, member, key, value, change) values (?, ?, ?, ?, ?, ?) "
             "on conflict do update set value = excluded.value, change = excluded.change",
-            (self._scope.room, root, member, key, json_text(value), self._scope.change),
+            (self._scope.room, root, member, key, json_text(value), change),
         )
         if root is Root.ROOM and key.startswith(MARK_FIELD) and self._scope.is_home:
             texts = [text for text in (before, value) if isinstance(text, str)]
@@ -135,7 +138,7 @@ class Fields:
             )
         if root is Root.PROFILE and key == "name" and is_label(value, NAME_CHARS_MAX):
             self._scope.db.execute(  # a direct room is called as who it is with
-                "update room set title = ?, change = ? where id = ? and direct = ?",
-                (value, self._scope.change, self._scope.room, member),
+                "update room set title = ?, change = max(change, ?) where id = ? and direct = ?",
+                (value, change, self._scope.room, member),
             )
         return delta

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from ...core.clock import ms_of
 from ...core.fold import NOTHING, Reaction, Shown, Version, fold_message, fold_versions
 from ...core.polls import Vote
 from ...core.values import MessageValue, Root, decode_value, encode_value
-from ...ids import DeviceId, MessageId, Stamp, stamp_of
+from ...ids import DeviceId, MemberId, MessageId, Stamp, author_device, stamp_of
 from ..database import Database
 from ..members import Owners
 from ..tallies import Added, count_added
@@ -140,12 +141,12 @@ class Messages:
             if shown is None:
                 self._remove(message)
                 index.trim()
-            elif row is None:
+            elif row is None or before is None:
                 new = _added(shown, unread)
                 counted.append(new)
                 added.append(self._new_row(place, shown, new))
             else:
-                self._update(row, place, shown, unread)
+                self._update(row, place, before, shown, unread)
         if added:
             self._scope.db.executemany(
                 "insert into message (room, message, chain, volume, clock, seq, value, edited, "
@@ -171,13 +172,18 @@ class Messages:
 
     def _touch_answers(self, changed: Sequence[MessageId]) -> None:
         """Say that messages changed which answer these: what they quote is another now."""
-        for chunk in chunks(changed):
+        told = [message for message in changed if self._is_heard(message)]
+        for chunk in chunks(told):
             places = ",".join("?" * len(chunk))
             self._scope.db.execute(
                 "update message set change = ? "
                 f"where room = ? and gone = 0 and reply_to in ({places})",
                 (self._scope.change, self._scope.room, *chunk),
             )
+
+    def _is_heard(self, message: MessageId) -> bool:
+        device = author_device(message)
+        return device == self._scope.me or self._scope.owners[device] not in self._scope.blocked
 
     def _base(self, message: MessageId, row: StoredRow | None) -> tuple[Place, MessageValue | None]:
         """Return where a message's own entry stands now, and its value."""
@@ -205,7 +211,18 @@ class Messages:
             self._scope.change,
         )
 
-    def _update(self, row: StoredRow, place: Place, shown: Shown, unread: Unread) -> None:
+    def _is_untold(self, before: Shown, shown: Shown) -> bool:
+        """Tell whether nobody is to hear of a change."""
+        if before.gone and shown.gone:  # what was told as gone is not told again
+            return True
+        if (before.reactions, before.votes) == (shown.reactions, shown.votes):
+            return False
+        silent = self._scope.blocked
+        return bool(silent) and _without(silent, before) == _without(silent, shown)
+
+    def _update(
+        self, row: StoredRow, place: Place, before: Shown, shown: Shown, unread: Unread
+    ) -> None:
         mention = unread.is_mention(shown)
         self._scope.db.execute(
             "update message set chain = ?, volume = ?, clock = ?, seq = ?, value = ?, "
@@ -220,7 +237,7 @@ class Messages:
                 mention,
                 self._scope.change if mention and not row.mention else None,
                 _is_unread(shown, unread),
-                row.gone and shown.gone,  # what was told as gone is not told again
+                self._is_untold(before, shown),
                 self._scope.change,
                 row.id,
             ),
@@ -315,6 +332,15 @@ def votes_of(stored: str | None) -> tuple[tuple[Vote, ...], Stamp | None]:
 
 def _has_words(shown: Shown | None) -> bool:
     return shown is not None and not shown.deleted and not shown.gone
+
+
+def _without(people: Set[MemberId], shown: Shown) -> Shown:
+    """Return what a message shows without what some people say of it."""
+    return replace(
+        shown,
+        reactions=tuple(each for each in shown.reactions if each.member not in people),
+        votes=tuple(each for each in shown.votes if each.member not in people),
+    )
 
 
 def _is_unread(shown: Shown, unread: Unread) -> bool:

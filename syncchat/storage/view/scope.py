@@ -9,6 +9,7 @@ import msgspec
 
 from ...ids import DeviceId, MemberId
 from .. import rooms
+from ..aside import blocked
 from ..database import Database
 from ..members import Owners
 from .log import admins_of
@@ -26,6 +27,14 @@ class Scope:
         self._admins: frozenset[MemberId] | None = None
         self._change: int | None = None
         self._is_home: bool | None = None
+        self._blocked: frozenset[MemberId] | None = None
+
+    @property
+    def blocked(self) -> frozenset[MemberId]:
+        """Return of whom this person is told nothing."""
+        if self._blocked is None:
+            self._blocked = blocked(self.db)
+        return self._blocked
 
     @property
     def admins(self) -> frozenset[MemberId]:
