@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "a-day-in-a-chat.md"
 RELAY = "ws://127.0.0.1:8765"
 
 
-@pytest.mark.timeout(300)  # some eighty processes, on a machine that may be busy
+@pytest.mark.timeout(300)  # over a hundred processes, on a machine that may be busy
 def test_shell_that_runs_the_page_ends_well_and_both_have_the_same(tmp_path: Path) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     folder, bin_ = tmp_path / "day", tmp_path / "bin"
@@ -41,5 +41,6 @@ def test_shell_that_runs_the_page_ends_well_and_both_have_the_same(tmp_path: Pat
     for told in (
         *("yes please", "[poll] Where?", "2. Somewhere new: 2", "soup, salad, pasta"),
         *("**Lunch** at one?", "buy milk", "back to work", "call Bob", "a cake for Carol"),
+        *("this is an advert", "hidden: ", "Alice (you)"),
     ):
         assert told in done.stdout, told

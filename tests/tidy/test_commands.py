@@ -73,6 +73,22 @@ def test_tutorial_leads_through_the_main_commands() -> None:
     assert {"invite", "members", "remove", "device", "recovery", "verify"} <= told
 
 
+def test_tutorial_shows_the_command_of_every_feature() -> None:
+    features = (ROOT / "docs/explanation/features.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in features.splitlines() if line.startswith("| ")]
+    commands = {
+        re.sub(r"^syncchat ", "", words).split()[0]
+        for row in rows
+        for words in re.findall(r"`([^`]+)`", row[3])
+        if not words.startswith(("/", "--"))
+    }
+    assert len(commands) > 50
+    pages = (ROOT / "docs/tutorial").glob("*.md")
+    tutorial = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    shown = set(re.findall(r"\bsyncchat ([a-z-]+)", tutorial))
+    assert commands - shown == set()
+
+
 async def test_embedding_example_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
