@@ -253,6 +253,43 @@ async def test_deleted_file_is_gone_from_peers_and_relay_within_five_seconds(
             )
 
 
+async def test_deleted_message_leaves_no_word_hit_thumbnail_or_byte_at_any_online_peer(
+    tmp_path: Path,
+) -> None:
+    picture = photograph(tmp_path / "photo.jpg").read_bytes()
+    (tmp_path / "photo.jpg").unlink()
+    with (
+        running_relay(tmp_path / "relay") as relay,
+        team(tmp_path, relay.url) as (alice, bob, a, b),
+        syncchat.open(tmp_path / "c.db", name="Carol") as carol,
+    ):
+        carol.files.set_limits(automatic_bytes_max=2**40)
+        rooms = (a, b, carol.join(a.invite()))
+        async with all_online([alice, bob, carol]):
+            message = a.attach(picture, name="photo.jpg", text="a canary in words")
+            for room in rooms:
+                await until(is_here(room, message.id), what="the picture")
+            thumb = a.message(message.id).attachments[0]["thumb"].encode()
+            words = b"a canary in words"
+            for peer in (alice, bob, carol):
+                assert [hit.message.id for hit in peer.search("canar")] == [message.id]
+            assert {path.name[0] for path in holding(tmp_path, words)} == set("abc")
+            assert {path.name[0] for path in holding(tmp_path, thumb)} == set("abc")
+            a.delete(message.id)
+
+            def is_gone() -> bool:
+                return (
+                    all(room.message(message.id).deleted for room in rooms)
+                    and all(room.message(message.id).text == "" for room in rooms)
+                    and not any(peer.search("canar") for peer in (alice, bob, carol))
+                    and not any(bytes_below(tmp_path / f"{x}.db.files") for x in "abc")
+                    and bytes_below(tmp_path / "relay" / "blobs") == 0
+                    and holding(tmp_path, words) == holding(tmp_path, thumb) == []
+                )
+
+            await until(is_gone, what="the end of all of it", seconds=5)
+
+
 async def test_relay_that_is_full_says_so_and_words_go_on(tmp_path: Path) -> None:
     options = ("--room-files-max", "0.003")
     with (

@@ -14,10 +14,12 @@ import syncchat_relay
 
 import syncchat
 from syncchat import Peer, PresenceChanged, Room, TypingChanged
+from syncchat.sync.nearby import HERE_MS
+from syncchat.sync.session import Session
 
 from .programs import json_lines, relay_in, running
 from .programs import syncchat as command
-from .support import until
+from .support import ShiftedClock, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -145,19 +147,63 @@ async def test_peer_in_the_background_types_and_is_seen(tmp_path: Path, relay: s
                 await until(lambda: _here(theirs) == {"Alice": ""})
 
 
-async def test_nothing_of_it_is_stored_anywhere(tmp_path: Path, relay: str) -> None:
+async def test_nothing_of_it_is_stored_anywhere(
+    tmp_path: Path, relay: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[bytes] = []
+    signal = Session.signal
+
+    def saying(session: Session, room: bytes, raw: bytes) -> None:
+        said.append(raw)
+        signal(session, room, raw)
+
+    def holding(words: bytes) -> set[str]:
+        found = (p for p in tmp_path.rglob("*") if p.is_file() and words in p.read_bytes())
+        return {path.relative_to(tmp_path).parts[0].partition(".")[0] for path in found}
+
+    monkeypatch.setattr(Session, "signal", saying)
     async with AsyncExitStack() as stack:
         alice, bob = await _pair(tmp_path, relay, stack)
-        ours = alice.room("Team")
+        ours, theirs = alice.room("Team"), bob.room("Team")
+        bob.set_status("a canary of a status")
         before = {row: alice._db.rows(f"select count(*) from {row}") for row in ("envelope", "op")}
         async with alice.online(), bob.online():
-            await until(lambda: _here(ours) == {"Bob": ""})
-            bob.room("Team").typing()
+            await until(lambda: _here(ours) == {"Bob": "a canary of a status"})
+            theirs.typing()
             await until(lambda: ours.typists() == [bob.id])
         after = {row: alice._db.rows(f"select count(*) from {row}") for row in ("envelope", "op")}
         assert after == before
-        log = (tmp_path / "relay").rglob("*")
-        assert not any(b"signal" in path.read_bytes() for path in log if path.is_file())
+        assert len(said) > 3
+        assert [holding(raw[-32:]) for raw in said] == [set()] * len(said)
+        assert holding(b"a canary of a status") == {"bob"}, "who set it, and nobody else"
+        async with alice.online(), bob.online():  # and what is stored would be found
+            sent = theirs.send("kept")
+            await until(lambda: any(m.id == sent.id for m in ours.messages()))
+        ((raw,),) = bob._db.rows("select raw from envelope order by id desc limit 1")
+        assert holding(raw[-32:]) == {"alice", "bob", "relay"}
+
+
+async def test_who_is_killed_is_here_until_they_have_been_silent_for_long(
+    tmp_path: Path, relay: str
+) -> None:
+    clock = ShiftedClock()
+    async with AsyncExitStack() as stack:
+        for peer in await _pair(tmp_path, relay, stack):
+            peer.close()
+        alice = stack.enter_context(syncchat.open(tmp_path / "alice.db", clock=clock))
+        ours = alice.room("Team")
+        async with alice.online():
+            with running("chat", "Team", "--db", tmp_path / "bob.db") as chat:
+                await until(lambda: _here(ours) == {"Bob": ""}, what="Bob")
+                chat.signal(signal.SIGKILL)
+                await asyncio.to_thread(chat.stop)
+            for _ in range(HERE_MS // 5_000 - 2):
+                assert _here(ours) == {"Bob": ""}, f"said no goodbye, {clock.seconds} s ago"
+                clock.pass_time(5)
+                await asyncio.sleep(0.02)
+            clock.pass_time(10)
+            assert _here(ours) == {}
+            assert alice.connections == {relay: "live"}
 
 
 async def test_removed_member_is_heard_no_more(tmp_path: Path, relay: str) -> None:
@@ -186,7 +232,7 @@ async def test_bad_arguments_say_what_is_wrong(tmp_path: Path, relay: str) -> No
         assert [p.is_here for p in room.presence()] == [False, False]
 
 
-def test_commands_tell_who_is_here_and_a_killed_one_lapses(tmp_path: Path) -> None:
+def test_commands_tell_who_is_here(tmp_path: Path) -> None:
     alice, bob = tmp_path / "alice.db", tmp_path / "bob.db"
     with relay_in(tmp_path / "relay") as relay:
         for db in (alice, bob):
@@ -206,6 +252,6 @@ def test_commands_tell_who_is_here_and_a_killed_one_lapses(tmp_path: Path) -> No
             }
             chat.signal(signal.SIGKILL)
         said = command("who", "Team", "--seconds", "0.5", "--db", alice)
-        assert "Bob  here" not in said and "Alice (you)" in said
+        assert "Bob  here" not in said and "Alice (you)" in said, "who asks hears no dead one"
         command("status", "--clear", "--invisible", "--db", bob)
         assert command("status", "--db", bob) == "invisible\n"

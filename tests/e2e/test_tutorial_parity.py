@@ -2,13 +2,15 @@
 
 The rows are those of the design's first section. Each goes through the public API only, as an app
 that embeds it would. Calls, which the tutorial shows too, are not here: they are live by nature,
-and no part of what merges.
+and no part of what merges. Reconnection, queue and errors share a test with what they are part of.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -30,9 +32,10 @@ from syncchat import (
     Status,
     TypingChanged,
 )
-from syncchat.errors import NotAllowedError, NotFoundError, ValidationError
+from syncchat.errors import InviteError, NotAllowedError, NotFoundError, ValidationError
 from syncchat.sync import backoff
-from tests.e2e.support import running_relay, until
+from tests.e2e.proxy import proxy_to
+from tests.e2e.support import ShiftedClock, running_relay, until
 from tests.unit.media.samples import film, photograph, sound
 
 SECONDS_MAX = 20
@@ -243,6 +246,106 @@ async def test_connection_state_and_errors(tmp_path: Path) -> None:
             assert event.relay == relay.url
         # In words, for a person: "offline (what is wrong)".
         await until(lambda: alice.connections[relay.url].startswith("offline ("))
+
+
+async def test_heartbeat(tmp_path: Path) -> None:
+    """A connection over which nothing comes any more is noticed, and another one made."""
+    clock = ShiftedClock()
+    async with (
+        syncchat_relay.serve(data_dir=tmp_path / "relay") as relay,
+        proxy_to(relay.port) as proxy,
+    ):
+        with syncchat.open(tmp_path / "a.db", name="Alice", clock=clock) as alice:
+            room = alice.create_room("Team", relay=proxy.url)
+            async with alice.online(), asyncio.timeout(SECONDS_MAX):
+                await room.synced()
+                proxy.is_hole = True
+                sent = [room.send("are you there?")]
+                while "nothing heard" not in alice.connections[proxy.url] and len(sent) < 10:
+                    clock.pass_time(5)
+                    sent.append(room.send("still there?"))
+                    await asyncio.sleep(0.02)
+                await until(lambda: "nothing heard" in alice.connections[proxy.url], seconds=2)
+                assert clock.seconds <= 45
+                proxy.is_hole = False
+                await room.synced()
+            assert {room.message(message.id).status for message in sent} == {Status.SENT}
+
+
+async def test_retry_of_what_a_relay_has_refused(tmp_path: Path) -> None:
+    """The words go; the file that the relay had no place for goes when there is some."""
+    config = syncchat_relay.Config(data_dir=tmp_path / "relay", room_blob_bytes_max=3_000_000)
+    async with syncchat_relay.serve(config) as relay:
+        with syncchat.open(tmp_path / "a.db", name="Alice") as alice:
+            room = alice.create_room("Team", relay=relay.url)
+            async with alice.online():
+                small, large = room.attach(bytes(1_000_000)), room.attach(bytes(2_500_000))
+                await until(lambda: room.file(large.id).state is FileState.STOPPED)
+                assert "no more files" in room.file(large.id).reason
+                assert room.message(large.id).status is Status.SENT
+                room.delete(small.id)
+                await until(lambda: room.message(small.id).deleted)
+                room.retry()
+                room.fetch(large.id)
+                await until(lambda: room.file(large.id).state is FileState.HERE)
+
+
+async def test_caching(two: Two) -> None:
+    """All that was here is here without the relay: messages, members, files, what searches find."""
+    sent = two.here.attach(b"the report", name="report.txt", text="cached words")
+    await two.arrives(sent)
+    async with asyncio.timeout(SECONDS_MAX):
+        await two.there.fetched(sent.id)
+    with syncchat.open(
+        two.folder / "bob.db"
+    ) as again:  # as a program that starts without a network
+        (room,) = again.rooms()
+        assert room.messages() == two.there.messages()
+        assert {m.name for m in room.members()} == {"Alice", "Bob"}
+        assert room.open_file(sent.id).read() == b"the report"
+        assert [hit.message.id for hit in again.search("cached")] == [sent.id]
+
+
+async def test_bounded_memory(two: Two) -> None:
+    """Reading a long room page by page holds a page. (What catching up takes is measured apart.)"""
+    for number in range(1_500):
+        two.here.send(f"line {number} " + "x" * 500)
+
+    def read() -> int:
+        count, page = 0, two.here.messages(limit=50)
+        while page:
+            count, page = count + len(page), two.here.messages(limit=50, before=page[0].id)
+        return count
+
+    assert read() == 1_500
+    tracemalloc.start()
+    try:
+        read()
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_resistance_to_attacks(two: Two) -> None:
+    """Hostile texts are harmless, a guessed link opens nothing, and noise harms nobody."""
+    hostile = (
+        "\x1b]0;owned\x07 \u202egnp.exe <b>x</b> [y](javascript:alert(1)) [z](https://z.example)"
+    )
+    shown = (await two.arrives(two.here.send(hostile))).markup
+    assert not {"\x1b", "\x07", "\u202e"} & set(syncchat.markup.plain_text(shown))
+    drawn = json.dumps([syncchat.markup.to_json(block) for block in shown])
+    assert re.findall(r'"url": "([^"]*)"', drawn) == ["https://z.example"]
+    link = two.here.invite()
+    with syncchat.open(two.folder / "m.db", name="Mallory") as mallory:
+        with pytest.raises(InviteError):
+            mallory.join(link[:-8] + link[-8:].swapcase())
+        assert mallory.rooms() == []
+    reader, writer = await asyncio.open_connection("127.0.0.1", two.relay.port)
+    writer.write(b"\xff" * 10_000 + b"\r\n\r\n")
+    await writer.drain()
+    assert b"101 Switching" not in await reader.read()
+    writer.close()
+    await two.arrives(two.here.send("and on it goes"))
 
 
 async def test_validation(two: Two) -> None:
