@@ -218,3 +218,15 @@ def test_place_is_written_and_shown(tmp_path: Path) -> None:
     said = syncchat("history", "Here", "--db", db)
     assert "[location] -33.85680, 151.21530 ±20 m" in said and "[location] ?" in said
     syncchat("location", "Here", "91", "0", "--db", db, code=2)
+
+
+def test_bars_of_files_are_drawn_for_a_person_and_for_nobody_else(tmp_path: Path) -> None:
+    db, source = tmp_path / "a.db", tmp_path / "film.bin"
+    source.write_bytes(bytes(3_000_000))
+    syncchat("init", "--name", "Ann", "--skip-recovery", "--db", db)
+    syncchat("create", "Here", "--db", db)
+    with running("attach", "Here", source, "--db", db, terminal=True) as person:
+        person.wait_for(r"copying .*━.* 3\.0/3\.0 MB")
+    with running("attach", "Here", source, "--db", db) as program:
+        shown = program.ends(code=0)
+    assert shown.split()[0].isalnum() and "copying" not in shown and "━" not in shown

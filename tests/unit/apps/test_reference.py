@@ -120,10 +120,11 @@ def test_reference_names_no_option_that_a_command_does_not_have(name: str) -> No
 @pytest.mark.parametrize(
     "name", [n for n in COMMANDS if n.split()[0] not in ("relay", "demo", "simulate")]
 )
-def test_peer_commands_take_a_database_and_give_an_example(name: str) -> None:
+def test_peer_commands_take_a_database_and_give_examples_first(name: str) -> None:
     command = COMMANDS[name]
     assert {"--db", *OF_THE_LOCK} <= {o for parameter in command.params for o in parameter.opts}
-    assert command.help and "\n  syncchat " in inspect.cleandoc(command.help)
+    _, examples, *_ = inspect.cleandoc(command.help or "").split("\n\n")
+    assert examples.startswith("\b\n  syncchat "), "behind one sentence that says what it does"
 
 
 @pytest.mark.parametrize(
