@@ -119,8 +119,8 @@ class World(Doings):
 
         Raises ``Divergence`` if it is not the view that was kept.
         """
-        if not self._did(peer, lambda p: p._fade()):
-            return False
+        if not self._did(peer, lambda p: p._fade()) or not peer.is_running:
+            return False  # it was killed, or its computer was, in the middle of that
         with self._judge.expecting_no_change(peer):
             return self._did(peer, lambda p: p.rebuild())
 
