@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 from ..core.attachments import ATTACHMENTS_MAX, NAME_CHARS_MAX, Attachment, is_type
 from ..core.message import Message
 from ..core.values import KINDS, MessageValue, encode_value
-from ..errors import FilesFull, ValidationError
+from ..errors import FilesFull, StorageError, ValidationError
 from ..media import HEAD_BYTES, Prepared, check_voice, may_tell, prepare
 from ..storage import files
 from ..storage.caching import held_bytes, limits, trim
@@ -158,7 +158,7 @@ class RoomAttaching(RoomWriting):
                 for each in copied:
                     self._store(each, room_id)
                 sent = self._write_message(stamp, batch, value, once=once)
-            trim(self._peer._db)
+            self._trim()
         self._stop_typing(sent.thread)
         return sent
 
@@ -175,6 +175,11 @@ class RoomAttaching(RoomWriting):
             mine=True,
             now_ms=self._peer.now_ms(),
         )
+
+    def _trim(self) -> None:
+        """Keep to what this peer keeps of files; later, where nothing can be removed now."""
+        with suppress(StorageError):
+            trim(self._peer._db)
 
     def _copy(
         self, source: Source, told: _Told, progress: Progress | None, stack: ExitStack

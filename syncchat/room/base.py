@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..core.message import Message
@@ -14,7 +14,7 @@ from ..core.values import (
     decode_value,
     encode_value,
 )
-from ..errors import NotAllowedError, NotFoundError, ValidationError
+from ..errors import NotAllowedError, NotFoundError, StorageError, ValidationError
 from ..ids import (
     MemberId,
     MessageId,
@@ -83,7 +83,8 @@ class RoomPart:
             batch = view.ViewBatch(db, self._row, me=self._peer.device)
             yield stamp, batch
             batch.flush()
-        loose.sweep(db)
+        with suppress(StorageError):  # what was written is; those are swept again later
+            loose.sweep(db)
         self._peer._ring()
 
     def _check_may_write(self) -> None:

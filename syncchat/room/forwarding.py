@@ -9,7 +9,6 @@ from ..core.message import Message
 from ..core.values import MessageValue, Origin
 from ..errors import FileAway, FilesFull, NotAllowedError, NotFoundError, ValidationError
 from ..storage import files
-from ..storage.caching import trim
 from ..storage.files import FileRow
 from .attaching import FULL, RoomAttaching
 from .files import RoomFiles
@@ -61,7 +60,7 @@ class RoomForwarding(RoomAttaching, RoomFiles):
             for row in given:
                 self._take_over(row, room_id)
             sent = self._write_message(stamp, batch, value)
-        trim(self._peer._db)
+        self._trim()
         self._stop_typing(sent.thread)
         return sent
 

@@ -175,11 +175,15 @@ class Deeds(Timing):
     # Inside
 
     def _did(self, peer: SimPeer, act) -> bool:  # type: ignore[no-untyped-def]
-        """Do something on a peer; tell whether it took place."""
+        """Do something on a peer; tell whether it took place.
+
+        The first commit is that of the deed; behind it may come some that tidy up.
+        """
+        before = peer.disk.commits
         try:
             peer.do(lambda: act(peer.peer))
         except SimCrash as crash:
-            return crash.committed
+            return crash.committed or peer.disk.commits > before + 1
         except StorageError:
             return False
         except NotAllowedError:

@@ -245,3 +245,17 @@ def test_message_of_another_own_device_with_the_same_stamp_is_another_message() 
         for room in (alice.room, phone.room, bob.room):
             assert [m.text for m in room.messages() if not m.deleted] == ["of alice"]
         assert alice.peer.check() == phone.peer.check() == bob.peer.check() == []
+
+
+def test_crash_while_files_are_tidied_away_takes_nothing_from_what_was_written() -> None:
+    """Schedule 5486: the world took the message for not written, and everybody showed it."""
+    with World(seed=1, peers=2) as world:
+        alice, _ = world.peers
+        alice.go_offline()
+        world.parcels.attach(alice, "taken back", size=500)
+        world.discard(alice, world.shown(alice)[0])
+        alice.disk.crash_in = 1
+        world.write(alice, "written before the crash")
+        assert alice.crashes == 1
+        world.heal()
+        world.check()

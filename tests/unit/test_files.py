@@ -200,6 +200,38 @@ def test_killed_before_the_message_was_stored_leaves_nothing_that_stays(tmp_path
         assert room.open_file(kept.id).read() == b"kept"
 
 
+def test_message_counts_as_sent_where_what_nobody_needs_cannot_be_removed(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was told that it failed wrote it again, and it stood there twice."""
+    room.attach(b"taken back")
+    room.discard(next(item for item in room.outbox() if item.what == "messages"))
+
+    def fail(packs: FolderPacks, name: str) -> None:
+        raise StorageError("somebody is reading it")
+
+    monkeypatch.setattr(FolderPacks, "remove", fail)
+    assert room.send("words").text == "words"
+    assert [message.text for message in room.messages()] == ["words"]
+
+
+def test_file_counts_as_sent_where_no_other_can_be_removed_for_it(
+    peer: Peer, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = room.attach(b"sent " * 100)
+    (row,) = rows.all_files(peer._db)
+    with peer._db.atomic():
+        rows.note_all_sent(peer._db, row)
+    peer.files.set_limits(cache_bytes_max=600)
+
+    def fail(packs: FolderPacks, name: str) -> None:
+        raise StorageError("somebody is reading it")
+
+    monkeypatch.setattr(FolderPacks, "remove", fail)
+    second = room.attach(b"more " * 100)
+    assert [message.id for message in room.messages()] == [first.id, second.id]
+
+
 # What is kept on the disk
 
 
