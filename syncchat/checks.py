@@ -7,14 +7,14 @@ from .errors import DecodeError, TrustError
 from .exchange.batch import ENDED, refold_room
 from .exchange.volumes import Volumes, read_volume
 from .ids import DeviceId, room_text
-from .storage import chains, files, loose, rooms, view
+from .storage import chains, files, loose, rooms, snapshots, view
 from .storage.chains import ChainRow
 from .storage.database import Database
 from .storage.rooms import RoomRow
 from .storage.view import index
 from .storage.wholeness import damaged_chunks, forget_damaged
 from .trust import chain as links
-from .wire.envelope import decode_envelope
+from .wire.envelope import EnvelopeKind, decode_envelope
 
 _BATCH = 512
 
@@ -79,20 +79,34 @@ def _room(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
     return found
 
 
+def _skipped(db: Database, chain: ChainRow, head: links.ChainHead | None) -> links.ChainHead | None:
+    """Return a chain's head behind what snapshots cover and is not here."""
+    while True:
+        seq = 1 if head is None else head.seq + 1
+        part = snapshots.covering(db, chain.id, seq)
+        if part is None or chains.envelope_at(db, chain.id, seq) is not None:
+            return head
+        head = links.ChainHead(chain.key, part.last, part.link)
+
+
 def _chain(db: Database, room: RoomRow, chain: ChainRow) -> list[str]:
     """Verify a chain from its first envelope, and its volumes against the CRDT library."""
     head: links.ChainHead | None = None
+    seq = 0
     try:
-        while True:
-            seq = 0 if head is None else head.seq
-            part = chains.envelopes_after(db, chain.id, seq, limit=_BATCH, bytes_max=2**24)
-            if not part:
-                break
-            items = [decode_envelope(raw) for _, raw in part]
-            heads, fault = links.extend_each(room.room_id, head, items)
-            head = heads[-1] if heads else head
-            if fault is not None:
-                raise fault
+        while part := chains.envelopes_after(db, chain.id, seq, limit=_BATCH, bytes_max=2**24):
+            for seq, raw in part:
+                item = decode_envelope(raw)
+                if item[1].kind == EnvelopeKind.SNAPSHOT and (head is None or head.seq < seq - 1):
+                    alone = links.stand_alone(room.room_id, *item)
+                    head = alone if seq <= chain.seq else head  # or it is ahead of its chain
+                    continue
+                head = _skipped(db, chain, head)
+                heads, fault = links.extend_each(room.room_id, head, [item])
+                head = heads[-1] if heads else head
+                if fault is not None:
+                    raise fault
+        head = _skipped(db, chain, head)
     except (TrustError, DecodeError) as exc:
         return [f"stored envelopes after {0 if head is None else head.seq} do not hold: {exc}"]
     if (head.seq if head else 0) != chain.seq or (head is not None and head.link != chain.link):
@@ -100,7 +114,7 @@ def _chain(db: Database, room: RoomRow, chain: ChainRow) -> list[str]:
     found = []
     volumes = Volumes(db)
     for number in chains.volume_numbers(db, chain.id):
-        document = Volume(number, read_volume(db, volumes, room, chain, number))
+        document = Volume(number, read_volume(db, volumes, room, chain, number).updates)
         if set(document.content()) != set(chains.load_volume(db, chain.id, number).clocks):
             found.append(f"volume {number} does not hold what its updates say; rebuild")
     return found

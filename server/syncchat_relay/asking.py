@@ -27,6 +27,7 @@ def read_effect(
                 config.deliver_bytes_max,
                 subscription.keys,
                 subscription.verified,
+                subscription.told,
             )
         case Ask.CHAINS:
             return ReadChains(ticket, name, subscription.keys)

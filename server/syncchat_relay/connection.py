@@ -176,6 +176,8 @@ class Subscription:
     keys: tuple[bytes, ...]
     standing: Standing
     verified: int
+    told: int = 0
+    """The seq up to which it was told of snapshots ahead of their places."""
     applied: int = 0
     has_missed: bool = False
     """Whether it asked for a blob that was not there, and was not told of others since."""

@@ -9,14 +9,15 @@ reading of what each piece of log work means, for the server and for a simulator
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import assert_never
 
 from syncchat.wire.codes import BlobState
 
 from . import log as relay_log
-from .log import CursorEntry, Log, Outcome, Standing
+from .log import CursorEntry, Log, Outcome, Standing, Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Lookup:
 class Read:
     """Read a part of a room's log, as far as who holds ``keys`` may.
 
-    Up to ``verified`` they could when that was asked last.
+    Up to ``verified`` they could when that was asked last. Of snapshots up to ``told`` they know.
     """
 
     ticket: int
@@ -106,6 +107,7 @@ class Read:
     bytes_max: int
     keys: tuple[bytes, ...]
     verified: int
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,17 +255,27 @@ class LookedUp:
 
 @dataclass(frozen=True, slots=True)
 class WasRead:
-    """Answers Read; ``fingerprint`` is that of the log up to the last of ``envelopes``.
+    """Answers Read with a stretch of the log that ends at ``upto``, or before its first gap with
+    snapshots that stand for what is gone.
 
-    ``last`` is the seq up to which may be read: the log's head, or for who may read no more that
-    of the record by which this ended.
+    ``envelopes`` have their seqs; ``fingerprints`` are those of the log where its gaps end, and at
+    ``upto``. ``last`` is the seq up to which may be read: the log's head, or for who may read no
+    more that of the record by which this ended. Snapshots up to ``told`` have been told of then.
     """
 
     ticket: int
-    envelopes: Sequence[bytes]
-    fingerprint: bytes
+    envelopes: Sequence[tuple[int, bytes]]
+    upto: int
+    fingerprints: Mapping[int, bytes]
     last: int
     standing: Standing
+    snapshots: Sequence[bytes] = ()
+    told: int = 0
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Return the fingerprint of the log up to the stretch's end."""
+        return self.fingerprints.get(self.upto, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,9 +393,33 @@ def _read(log: Log, work: Read, now_ms: int) -> WasRead:
         last = log.last_readable(room, work.keys, verified=work.verified, now_ms=now_ms)
     else:
         last = log.head(room).seq
-    count = min(work.envelopes_max, last - after)
-    envelopes = (
-        log.read(room, after, envelopes_max=count, bytes_max=work.bytes_max) if count > 0 else []
-    )
-    fingerprint = log.fingerprint_at(room, after + len(envelopes))
-    return WasRead(work.ticket, envelopes, fingerprint or b"", last, standing)
+    stretch = Stretch((), after)
+    if last > after:
+        stretch = log.read(
+            room,
+            after,
+            upto=last,
+            envelopes_max=work.envelopes_max,
+            bytes_max=work.bytes_max,
+        )
+    is_whole = stretch.last - after == len(stretch.envelopes)
+    if not is_whole:
+        told = max(work.told, after)
+        early = log.snapshots(room, told, upto=last, bytes_max=work.bytes_max)
+        if early:
+            raws = [raw for _, raw in early]
+            return WasRead(work.ticket, (), after, {}, last, standing, raws, early[-1][0])
+    envelopes = stretch.envelopes
+    if work.told > after:
+        upto = min(work.told, stretch.last)
+        known = {seq for seq, _ in log.snapshots(room, after, upto=upto, bytes_max=2**62)}
+        envelopes = tuple(each for each in envelopes if each[0] not in known)
+    ends = gap_ends(after, [seq for seq, _ in envelopes], stretch.last)
+    prints = {seq: log.fingerprint_at(room, seq) or b"" for seq in {*ends, stretch.last}}
+    return WasRead(work.ticket, envelopes, stretch.last, prints, last, standing, told=work.told)
+
+
+def gap_ends(after: int, seqs: Sequence[int], last: int) -> list[int]:
+    """Return the ends of the gaps in a stretch of a log."""
+    ends = [seq - 1 for before, seq in pairwise((after, *seqs)) if seq > before + 1]
+    return [*ends, last] if last > (seqs[-1] if seqs else after) else ends

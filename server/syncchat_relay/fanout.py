@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 from syncchat.trust.records import is_record
 from syncchat.wire.codes import ItemStatus
-from syncchat.wire.frames import Ack, AckItem, Deliver, encode
+from syncchat.wire.frames import Ack, AckItem, Deliver, Gap, Snapshots, encode
 
 from .config import Config
 from .connection import Ask, Pace, PendingPush, Room, Subscription
-from .effects import Send
+from .effects import Send, WasRead
 from .log import Outcome
 
 ENVELOPES_PER_DELIVER = 1_024
@@ -87,6 +87,38 @@ def parts_of(alias: int, after: int, envelopes: Sequence[bytes], bytes_max: int)
     if begin < len(envelopes):
         parts.append(_part(alias, after + begin, envelopes[begin:]))
     return parts
+
+
+def stretch_parts(alias: int, after: int, read: WasRead, bytes_max: int) -> list[Part]:
+    """Return Deliver frames for a stretch of the log that follows ``after``, gaps included."""
+    parts: list[Part] = []
+    envelopes: list[bytes] = []
+    gaps: list[Gap] = []
+    begin = at = after
+    size = 0
+    for seq, raw in [*read.envelopes, (read.upto + 1, b"")]:
+        is_full = size + len(raw) > bytes_max or len(envelopes) >= ENVELOPES_PER_DELIVER
+        if is_full and at > begin:
+            parts.append(Part(begin, at, encode(Deliver(alias, begin, envelopes, gaps))))
+            envelopes, gaps, begin, size = [], [], at, 0
+        if seq > at + 1:
+            at = seq - 1
+            gaps.append(Gap(len(envelopes), at, read.fingerprints[at]))
+        if seq <= read.upto:
+            envelopes.append(raw)
+            size += len(raw)
+            at = seq
+    if at > begin:
+        parts.append(Part(begin, at, encode(Deliver(alias, begin, envelopes, gaps))))
+    return parts
+
+
+def snapshot_frames(alias: int, snapshots: Sequence[bytes], bytes_max: int) -> list[bytes]:
+    """Return Snapshots frames."""
+    return [
+        encode(Snapshots(alias, list(snapshots[part.after : part.last])))
+        for part in parts_of(alias, 0, snapshots, bytes_max)
+    ]
 
 
 def first_record(segments: Sequence[Segment]) -> int:

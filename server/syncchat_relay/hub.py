@@ -105,7 +105,16 @@ from .effects import (
     Vouched,
     WasRead,
 )
-from .fanout import Segment, ack, fall_behind, fan_out, first_record, learn_head, parts_of
+from .fanout import (
+    Segment,
+    ack,
+    fall_behind,
+    fan_out,
+    first_record,
+    learn_head,
+    snapshot_frames,
+    stretch_parts,
+)
 from .log import Outcome
 from .opening import compare, pending_open, state_of, subscription_of
 from .signals import hand_on
@@ -398,13 +407,16 @@ class Hub(Transfers):
         connection, room = subscription.connection, subscription.room
         connection.reads_in_flight -= 1
         if self._is_current(subscription):
-            if not read.envelopes and subscription.position < read.last:
+            is_stuck = read.upto == subscription.position < read.last
+            if is_stuck and not read.snapshots:
                 self._refuse(connection, ErrorCode.INTERNAL, "the log has a hole", RETRY_MS)
                 return
             access.admit(subscription, read, lambda data: self._send(connection, data))
-            for part in parts_of(
-                room.alias, subscription.position, read.envelopes, self._config.deliver_bytes_max
-            ):
+            bytes_max = self._config.deliver_bytes_max
+            for data in snapshot_frames(room.alias, read.snapshots, bytes_max):
+                self._send(connection, data)
+            subscription.told = read.told
+            for part in stretch_parts(room.alias, subscription.position, read, bytes_max):
                 self._send(connection, part.data)
                 subscription.position = part.last
             self._learn_head(room, subscription.position)

@@ -205,6 +205,7 @@ class Acks:
         match status:
             case ItemStatus.GAP:
                 progress.pushed = min(progress.pushed, seq)
+                progress.ahead.clear()
             case ItemStatus.FULL:
                 progress.pushed = min(progress.pushed, chain_seq - 1)
                 progress.resume_at_ms = now_ms + PAUSE_MS

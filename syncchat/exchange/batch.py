@@ -10,6 +10,7 @@ reason, and nothing else waits for it:
   At first sight the cursor stays where it was, so that the relay is asked again: what was only
   damaged on its way comes whole then, and what comes just the same is passed over;
 * an envelope ahead of its chain: quarantined as a gap, and taken up when the gap closes;
+* a snapshot ahead of its chain: verified alone and read; the chain goes on over what it covers;
 * a signed envelope with an unreadable body: kept, and its chain is read no further;
 * a second signed envelope at one place: kept as evidence, and its chain is read no further.
 """
@@ -17,18 +18,12 @@ reason, and nothing else waits for it:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ..core.clock import ZERO
-from ..errors import (
-    ChainBroken,
-    DecodeError,
-    KeyMissing,
-    SignatureInvalid,
-    TrustError,
-)
+from ..errors import ChainBroken, DecodeError, KeyMissing, SignatureInvalid, TrustError
 from ..ids import DeviceId, DeviceKey, Stamp, device_bytes, device_text
-from ..storage import chains, members, refolding, rooms
+from ..storage import chains, members, refolding, rooms, snapshots
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
 from ..storage.erasing import fade, follow_deletions, gone_in, stay_gone
@@ -38,7 +33,10 @@ from ..trust import chain as links
 from ..trust.group import Group
 from ..trust.keys import DeviceKeys, verify
 from ..trust.records import Record, RecordHash, decode_record, is_record
-from ..wire.envelope import Envelope, Header, decode_envelope
+from ..wire.envelope import Envelope, EnvelopeKind, Header, decode_envelope
+from . import skipping
+from .incoming import ChainPart, Item
+from .logpart import LogPart
 from .own import OwnChain
 from .reading import BeforeMe, ChainReading
 from .roster import Trial, checked_record, take_records
@@ -48,36 +46,7 @@ GAP = "gap"
 ENDED = "its device wrote this after it was removed"
 NOT_LET_IN = "its device is not let in"
 _REFOLD_BATCH = 512
-
-
-@dataclass(slots=True)
-class _Item:
-    """Is one delivered envelope; ``position`` is its place in the batch, -1 for none."""
-
-    position: int
-    envelope: Envelope
-    header: Header
-    raw: bytes
-
-
-@dataclass(slots=True)
-class _Chain:
-    """Is one device's part of a batch."""
-
-    device: DeviceId
-    row: ChainRow | None
-    run: list[_Item] = field(default_factory=list)
-    known: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def head_seq(self) -> int:
-        """Return the seq of the last stored envelope, 0 for none."""
-        return 0 if self.row is None else self.row.seq
-
-    @property
-    def expected(self) -> int:
-        """Return the seq of the envelope that follows the run."""
-        return self.head_seq + len(self.run) + 1
+_EVER = 2**53
 
 
 _Extend = Callable[
@@ -109,37 +78,30 @@ class Batch:
         self._own = OwnChain(db, volumes, self._view, room.id, me=me, now_ms=now_ms)
         self._group = volumes.groups.of(room.id)
         self._latest = Stamp("")
-        self._first_seq = 0
         self._set_aside: set[int] = set()
         self.is_doubtful = False
 
-    def take(self, envelopes: tuple[bytes, ...], *, first_seq: int, keys: DeviceKeys) -> bytes:
-        """Apply a part of the log, records first, and return the log's new fingerprint."""
-        self._first_seq = first_seq
-        self._take_records(envelopes, keys)
-        by_device: dict[DeviceId, list[_Item]] = {}
-        for position, raw in enumerate(envelopes):
+    def take(self, part: LogPart, *, keys: DeviceKeys) -> None:
+        """Apply a part of the log, records first; or what is told of snapshots ahead of it."""
+        self._take_records(part.envelopes, keys)
+        by_device: dict[DeviceId, list[Item]] = {}
+        for log_seq, raw in part.envelopes:
             if is_record(raw):
                 continue
             try:
                 envelope, header = decode_envelope(raw)
             except DecodeError as exc:
-                self._quarantine("", 0, str(exc), raw, position)
+                self._quarantine("", 0, str(exc), raw, log_seq)
                 continue
-            item = _Item(position, envelope, header, raw)
+            item = Item(log_seq, envelope, header, raw)
             by_device.setdefault(device_text(header.device), []).append(item)
         for device, items in by_device.items():
             self._take_chain(device, items)
         self._flush()
-        if not self.is_doubtful:
-            last_seq = first_seq + len(envelopes) - 1
-            chains.release_log(self._db, self._room.id, first_seq, last_seq, but=self._set_aside)
+        if not self.is_doubtful and part.last:
+            chains.release_log(self._db, self._room.id, part.first, part.last, but=self._set_aside)
         if self._latest:
             rooms.observe_stamp(self._db, self._latest, self._now_ms)
-        fingerprint = self._room.fingerprint
-        for raw in envelopes:
-            fingerprint = links.next_fingerprint(fingerprint, raw)
-        return fingerprint
 
     def refold(self) -> None:
         """Read every stored envelope of the room again."""
@@ -150,7 +112,7 @@ class Batch:
 
     # The room's log
 
-    def _take_records(self, envelopes: tuple[bytes, ...], keys: DeviceKeys) -> None:
+    def _take_records(self, envelopes: Sequence[tuple[int, bytes]], keys: DeviceKeys) -> None:
         known: set[RecordHash] = set()
         records: list[tuple[Record, int | None]] = []
         room = self._room.id
@@ -158,17 +120,17 @@ class Batch:
             self._volumes.groups.of(room),
             lambda: map(decode_record, members.records_of(self._db, room)),
         )
-        for position, raw in enumerate(envelopes):
+        for log_seq, raw in envelopes:
             if not is_record(raw):
                 continue
             try:
                 record = checked_record(raw, self._room, known, self._db)
                 trial.take(record, is_here=members.has_record(self._db, self._room.id, record.hash))
             except (DecodeError, TrustError) as exc:
-                self._quarantine("", 0, str(exc), raw, position)
+                self._quarantine("", 0, str(exc), raw, log_seq)
                 continue
             known.add(record.hash)
-            records.append((record, self._first_seq + position))
+            records.append((record, log_seq))
         if not records:
             return
         group = take_records(self._db, self._volumes.groups, self._room, records, keys=keys)
@@ -191,7 +153,7 @@ class Batch:
             pin = group.pins.get(id_)
             end = 0 if not is_let_in else row.seq if pin is None else pin.seq
             if end < row.seq:
-                is_cut |= chains.set_held(self._db, row.id, end, row.seq, held=True)
+                is_cut |= chains.set_held(self._db, row.id, end, _EVER, held=True)
                 if row.waiting is None:
                     chains.wait(self._db, row.id, ENDED if is_let_in else NOT_LET_IN)
             if row.waiting is not None and row.frozen is None:
@@ -212,13 +174,15 @@ class Batch:
         """Read what is stored of a chain and was waited with, as far as it opens now."""
         reading = self._reading(row)
         waiting: str | None = None
-        upto = 0
-        for seq, _, raw in chains.held_after(self._db, row.id, 0):
+        upto = after = 0
+        for seq, _, raw in chains.held_after(self._db, row.id, 0, upto=row.seq):
             envelope, header = decode_envelope(raw)
-            previous = chains.link_before(self._db, row.id, seq)
+            previous = skipping.link_before(self._db, row.id, envelope, header)
             waiting = self._why_wait(row, header)
             if waiting is not None:
                 break
+            reading.pass_over(skipping.covered(self._db, row, after, seq))
+            after = seq
             try:
                 reading.read(envelope, header, previous=previous)
             except BeforeMe:
@@ -230,6 +194,8 @@ class Batch:
                 chains.freeze(self._db, row.id, f"envelope {seq} cannot be read: {exc}")
                 break
             chains.set_held(self._db, row.id, seq - 1, seq, held=False)
+            if header.kind == EnvelopeKind.SNAPSHOT:
+                skipping.settle(self._db, row.id, envelope, header, reading, is_over=True)
             upto = seq
         reading.save()
         chains.wait(self._db, row.id, waiting)
@@ -262,27 +228,32 @@ class Batch:
 
     # One device's run
 
-    def _take_chain(self, device: DeviceId, items: list[_Item]) -> None:
+    def _take_chain(self, device: DeviceId, items: list[Item]) -> None:
         before = len(self._set_aside)
-        part = _Chain(device, chains.find_chain(self._db, self._room.id, device))
+        part = ChainPart(device, chains.find_chain(self._db, self._room.id, device))
         for item in items:
             if part.head_seq < item.header.seq < part.expected:
                 self._extend(part)  # a second one at a place of this very run
+            elif item.is_snapshot or item.header.seq > part.expected:
+                self._extend(part)
+                self._skip(part)
             if item.header.seq == part.expected:
                 part.run.append(item)
             elif item.header.seq < part.expected:
                 self._take_known(part, item)
+            elif item.is_snapshot:
+                self._take_ahead(part, item)
             else:
-                self._quarantine(device, item.header.seq, GAP, item.raw, item.position)
-        if part.run:
-            self._extend(part)
+                self._quarantine(device, item.header.seq, GAP, item.raw, item.log_seq)
+        self._extend(part)
+        self._skip(part)
         if part.known and len(self._set_aside) == before:
             first, last = min(part.known)[0], max(part.known)[0]
             chains.release(self._db, self._room.id, device, first, last)
         if part.known and part.row is not None and device == self._me:
             self._own.note_acked(part.row, part.known)
 
-    def _take_known(self, part: _Chain, item: _Item) -> None:
+    def _take_known(self, part: ChainPart, item: Item) -> None:
         """Compare a repeated envelope with the one that is here."""
         seq = item.header.seq
         assert part.row is not None
@@ -290,28 +261,30 @@ class Batch:
         if stored is None:
             return
         if stored[1] == item.raw:
-            part.known.append((seq, self._first_seq + item.position))
+            part.known.append((seq, item.log_seq))
             return
-        previous = chains.link_before(self._db, part.row.id, seq)
+        previous = skipping.link_before(self._db, part.row.id, item.envelope, item.header)
         context = links.context(self._room.room_id, previous, item.envelope.header)
         link = links.link_hash(context, item.envelope.body)
         try:
             verify(part.row.key, links.signed_text(link), item.envelope.signature)
         except SignatureInvalid as exc:
-            self._quarantine(part.device, seq, str(exc), item.raw, item.position)
+            self._quarantine(part.device, seq, str(exc), item.raw, item.log_seq)
             return
         if link == stored[0]:  # the signature that is here was damaged on its way; this one is not
             chains.mend_envelope(self._db, part.row.id, seq, item.raw)
-            part.known.append((seq, self._first_seq + item.position))
+            part.known.append((seq, item.log_seq))
         else:
             reason = f"the device wrote two different envelopes at {seq}"
-            self._quarantine(part.device, seq, reason, item.raw, item.position, evidence=True)
+            self._quarantine(part.device, seq, reason, item.raw, item.log_seq, evidence=True)
             chains.freeze(self._db, part.row.id, reason)
 
-    def _extend(self, part: _Chain) -> None:
+    def _extend(self, part: ChainPart) -> None:
         """Store what is valid of the run, set the rest aside, and begin a new run."""
         row, device = part.row, part.device
         run, part.run = part.run, []
+        if not run:
+            return
         heads, fault = self._extend_chain(
             self._room.room_id,
             None if row is None else row.head,
@@ -319,9 +292,9 @@ class Batch:
         )
         if fault is not None:
             bad, *behind = run[len(heads) :]
-            self._quarantine(device, bad.header.seq, str(fault), bad.raw, bad.position)
+            self._quarantine(device, bad.header.seq, str(fault), bad.raw, bad.log_seq)
             for item in behind:
-                self._quarantine(device, item.header.seq, GAP, item.raw, item.position)
+                self._quarantine(device, item.header.seq, GAP, item.raw, item.log_seq)
         if not heads:
             return
         if row is None:
@@ -329,6 +302,65 @@ class Batch:
             assert key is not None
             row = chains.add_chain(self._db, self._room.id, device, DeviceKey(key))
         part.row = self._take_waiting(self._store(row, run[: len(heads)], heads))
+
+    def _take_ahead(self, part: ChainPart, item: Item) -> None:
+        """Keep a snapshot that comes before what it follows, in its chain or for good.
+
+        It is read when the chain has come to it, over what it covers: in the order of its writer.
+        """
+        room, header = self._room, item.header
+        row = part.row
+        if row is not None and chains.envelope_at(self._db, row.id, header.seq) is not None:
+            self._take_known(part, item)
+            return
+        try:
+            head = links.stand_alone(room.room_id, item.envelope, header)
+        except SignatureInvalid as exc:
+            return self._quarantine(part.device, header.seq, str(exc), item.raw, item.log_seq)
+        if row is None:
+            row = chains.add_chain(self._db, room.id, part.device, head.key)
+        if row.key != head.key or snapshots.newest(self._db, row.id, header.volume) > header.seq:
+            return  # a newer one is here
+        part.row = row
+        place = item.log_seq if row.device == self._me and item.log_seq else None
+        stored = StoredEnvelope(header.seq, header.volume, head.link, place, True, item.raw)
+        chains.add_envelopes(self._db, row.id, [stored])
+        ranges = links.coverage_of(item.envelope, header).ranges
+        stamp = self._reading(row).stamp_in(item.envelope, header)
+        snapshots.note(self._db, row.id, header.volume, header.seq, ranges, stamp)
+        self._skip(part)
+
+    def _skip(self, part: ChainPart) -> None:
+        """Let a chain go on over what snapshots cover, and with those that came ahead of it."""
+        row = before = part.row
+        if row is None or before is None or not snapshots.has_any(self._db, row.id):
+            return
+        while True:
+            row = skipping.skipped(self._db, row)
+            ahead = snapshots.at(self._db, row.id, row.seq + 1)
+            if ahead is None:
+                break
+            envelope, header = decode_envelope(ahead.raw)
+            if links.coverage_of(envelope, header).previous != row.link:
+                reason = f"the device wrote two histories up to {header.seq}"
+                self._quarantine(row.device, header.seq, reason, ahead.raw, 0, evidence=True)
+                chains.freeze(self._db, row.id, reason)
+                break
+            chains.remove_envelope(self._db, row.id, header.seq)
+            item = Item(ahead.relay_seq or 0, envelope, header, ahead.raw)
+            head = links.ChainHead(row.key, header.seq, ahead.link)
+            before = row = self._store(row, [item], [head])
+        if row is not before:
+            head = links.ChainHead(row.key, row.seq, row.link)
+            chains.release(self._db, self._room.id, row.device, before.seq + 1, row.seq)
+            chains.advance(self._db, row.id, head, last_stamp=row.last_stamp, volume=row.volume)
+            if row.device == self._me:
+                self._own.follow(before, row.seq, row.last_stamp)
+        found = chains.find_chain(self._db, self._room.id, row.device)
+        assert found is not None
+        part.row = self._take_waiting(found)
+        if part.row.seq != found.seq:
+            self._skip(part)
 
     def _take_waiting(self, row: ChainRow) -> ChainRow:
         """Take up quarantined envelopes that the chain has now reached; return its new state."""
@@ -343,14 +375,14 @@ class Batch:
                     self._room.room_id, row.head, [(envelope, header)]
                 )
                 if fault is None:
-                    found = (_Item(-1, envelope, header, raw), heads)
+                    found = (Item(0, envelope, header, raw), heads)
                     break
             if found is None:
                 return row
             item, heads = found
             row = self._store(row, [item], heads)
 
-    def _store(self, row: ChainRow, run: list[_Item], heads: list[links.ChainHead]) -> ChainRow:
+    def _store(self, row: ChainRow, run: list[Item], heads: list[links.ChainHead]) -> ChainRow:
         """Open, read and store verified envelopes that follow ``row``; return its new state."""
         reading = self._reading(row)
         own = row.device == self._me
@@ -358,6 +390,10 @@ class Batch:
         stored: list[StoredEnvelope] = []
         for item, head in zip(run, heads, strict=True):
             is_passed = False
+            if item.is_snapshot:
+                chains.add_envelopes(self._db, row.id, stored)  # it is held against what is there
+                stored.clear()
+                link = links.coverage_of(item.envelope, item.header).previous
             if frozen is None and waiting is None:
                 waiting = self._why_wait(row, item.header)
             if frozen is None and waiting is None:
@@ -371,19 +407,24 @@ class Batch:
                     frozen = f"envelope {item.header.seq} cannot be read: {exc}"
                     chains.freeze(self._db, row.id, frozen)
                     self._quarantine(
-                        row.device, item.header.seq, frozen, item.raw, item.position, evidence=True
+                        row.device, item.header.seq, frozen, item.raw, item.log_seq, evidence=True
                     )
                 else:
                     if own:
                         self._own.meet(changes)
-            relay_seq = self._first_seq + item.position if own and item.position >= 0 else None
+            relay_seq = item.log_seq if own and item.log_seq else None
+            is_held = frozen is not None or waiting is not None or is_passed
+            if item.is_snapshot and frozen is None:
+                envelope, header = item.envelope, item.header
+                is_over = waiting is None
+                skipping.settle(self._db, row.id, envelope, header, reading, is_over=is_over)
             stored.append(
                 StoredEnvelope(
                     item.header.seq,
                     item.header.volume,
                     head.link,
                     relay_seq,
-                    frozen is not None or waiting is not None or is_passed,
+                    is_held,
                     item.raw,
                 )
             )
@@ -412,9 +453,10 @@ class Batch:
         while part := chains.readable_after(self._db, row.id, after, limit=_REFOLD_BATCH):
             for seq, stored_link, raw in part:
                 envelope, header = decode_envelope(raw)
-                if seq != after + 1:  # some were passed over
-                    link = chains.link_before(self._db, row.id, seq)
+                if seq != after + 1 or header.kind == EnvelopeKind.SNAPSHOT:  # some are missing
+                    link = skipping.link_before(self._db, row.id, envelope, header)
                     reading.volume = max(reading.volume, min(row.passed, header.volume - 1))
+                    reading.pass_over(skipping.covered(self._db, row, after, seq))
                 reading.read(envelope, header, previous=link)
                 link, after = stored_link, seq
             self._view.flush()
@@ -427,11 +469,11 @@ class Batch:
         seq: int,
         reason: str,
         raw: bytes,
-        position: int,
+        log_seq: int,
         *,
         evidence: bool = False,
     ) -> None:
-        self._set_aside.add(self._first_seq + position)
+        self._set_aside.add(log_seq)
         is_new = chains.quarantine(
             self._db,
             self._room.id,
@@ -440,7 +482,7 @@ class Batch:
             reason=reason,
             raw=raw,
             evidence=evidence,
-            log_seq=self._first_seq + position,
+            log_seq=log_seq,
             now_ms=self._now_ms,
         )
         self.is_doubtful |= is_new and not evidence
@@ -450,8 +492,11 @@ def refold_room(db: Database, room: RoomRow, *, me: DeviceId, now_ms: int) -> No
     """Fold a room's view anew from its stored envelopes and outbox; inside a transaction."""
     with refolding.unmoved(db, room.id):
         gone = gone_in(db, room.id)
+        own = chains.find_chain(db, room.id, me)
+        seqs = [] if own is None else snapshots.kept_seqs(db, own)
         clear(db, room.id)
         Batch(db, Volumes(db), room, now_ms, me).refold()
+        snapshots.keep_seqs(db, room.id, seqs)
         stay_gone(db, room.id, gone, me=me)
         fade(db, me=me, now_ms=now_ms)
 

@@ -35,11 +35,13 @@ from ..sync.events import (
     RoomOpened,
     SessionEvent,
     SignalHeard,
+    SnapshotsTold,
     TokenWanted,
 )
 from ..sync.session import Position
 from ..trust.records import is_record
 from ..wire.codes import ItemStatus
+from .logpart import HoleInDelivery
 from .progress import Progress
 from .roster import note_closed, note_open, proof_of
 from .sending import APPLIED_EVERY_MS, Sending
@@ -163,8 +165,11 @@ class Exchange(Sending):
                     self._room_opened(event)
                 case AccessChanged(room, is_open):
                     self._access_changed(self._rooms[room], is_open=is_open)
-                case Delivered(room, after, envelopes):
-                    self._delivered(self._rooms[room], after, envelopes)
+                case Delivered():
+                    self._delivered(self._rooms[event.room], event)
+                case SnapshotsTold(room, envelopes):
+                    self._receiver.take_ahead(self._rooms[room].row, envelopes)
+                    self._note_doubt()
                 case CaughtUp(room, head, fingerprint):
                     self._caught_up(self._rooms[room], head, fingerprint)
                 case Acked(room, envelopes, items):
@@ -278,14 +283,26 @@ class Exchange(Sending):
         if is_asked_again:
             self._give_up("the relay lets this device in no longer; trying the invite again")
 
-    def _delivered(self, progress: Progress, after: int, envelopes: tuple[bytes, ...]) -> None:
+    def _note_doubt(self) -> bool:
+        """End the connection where what came does not hold; tell whether it did."""
+        if self._receiver.is_doubtful:
+            self._give_up("the relay delivered envelopes that do not hold; asking for them again")
+        return self._receiver.is_doubtful
+
+    def _delivered(self, progress: Progress, event: Delivered) -> None:
+        after, envelopes = event.after, event.envelopes
         is_reread = progress.is_reread and after < progress.cursor
         if after != progress.cursor and not is_reread:
             self._give_up(f"the relay's log goes from {progress.cursor} to {after + 1}")
             return
-        room = self._receiver.apply(progress.row, after, envelopes, is_live=progress.is_live)
-        if self._receiver.is_doubtful:
-            self._give_up("the relay delivered envelopes that do not hold; asking for them again")
+        try:
+            room = self._receiver.apply(
+                progress.row, after, envelopes, is_live=progress.is_live, gaps=event.gaps
+            )
+        except HoleInDelivery as exc:
+            self._give_up(str(exc))
+            return
+        if self._note_doubt():
             return
         self._transfers.look()
         progress.cursor = room.cursor

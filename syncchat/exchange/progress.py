@@ -25,6 +25,8 @@ class Progress:
     ``rotate_due_ms`` when a new key may, ``is_refused`` that the relay took none of it on this
     connection, ``is_reread`` that it is delivered from its beginning because it opened just now,
     ``is_offered`` that the first record was offered because the relay may have lost the room.
+    ``ahead`` says of chains up to which seq their snapshots were pushed before the rest, and
+    ``looked_at`` at which seq of the own chain it was looked for a snapshot that is due.
     """
 
     row: int
@@ -54,6 +56,8 @@ class Progress:
     is_refused: bool = False
     is_reread: bool = False
     is_offered: bool = False
+    ahead: dict[int, int] = field(default_factory=dict)
+    looked_at: int = 0
 
     def may_open(self, room: RoomRow) -> bool:
         """Tell whether a room is closed that may open by an invite which came since."""

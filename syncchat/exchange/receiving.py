@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import SyncchatError
 from ..ports import Clock
 from ..storage import lease, rooms
 from ..storage.chains import ChainRow
@@ -18,12 +17,9 @@ from ..trust.records import Record
 from .batch import Batch
 from .homing import follow_home
 from .letters import take_letters
+from .logpart import delivered, told
 from .roster import take_records
 from .volumes import Volumes
-
-
-class HoleInDelivery(SyncchatError):
-    """The relay left out a part of the log; the connection is to be made anew."""
 
 
 class Receiver:
@@ -41,12 +37,19 @@ class Receiver:
         self.has_new_room = False
 
     def apply(
-        self, room: int, after: int, envelopes: tuple[bytes, ...], *, is_live: bool
+        self,
+        room: int,
+        after: int,
+        envelopes: Sequence[bytes],
+        *,
+        is_live: bool,
+        gaps: Sequence[tuple[int, int, bytes]] = (),
     ) -> RoomRow:
         """Apply envelopes at ``after`` + 1 and on of a room's log; return the room as it is then.
 
-        While a room catches up (not ``is_live``) only the last signature of a run is verified;
-        the log's fingerprint tells at the end whether the others are those that the relay has.
+        ``gaps`` are those of the delivery (``logpart``). While a room catches up (not ``is_live``)
+        only the last signature of a run is verified; the log's fingerprint tells at the end whether
+        the others are those that the relay has.
         Afterwards ``is_doubtful`` tells whether some did not hold and should be asked for again,
         ``has_new_room`` whether somebody told of a room that is to be opened.
         Raises ``HoleInDelivery``, ``LeaseLost`` or the ``StorageError`` family; then nothing of
@@ -56,9 +59,9 @@ class Receiver:
             with self._db.atomic(durable=False):
                 lease.check(self._db, self._holder)
                 row = rooms.load_room(self._db, room)
-                if after > row.cursor:
-                    raise HoleInDelivery(f"log goes from {row.cursor} to {after + 1}")
-                fresh = envelopes[row.cursor - after :]
+                part = delivered(
+                    after, envelopes, gaps, cursor=row.cursor, fingerprint=row.fingerprint
+                )
                 before = rooms.last_change(self._db)
                 batch = Batch(
                     self._db,
@@ -68,7 +71,7 @@ class Receiver:
                     self._keys.device,
                     extend=links.extend_each if is_live else links.extend_as_far_as_valid,
                 )
-                fingerprint = batch.take(fresh, first_seq=row.cursor + 1, keys=self._keys)
+                batch.take(part, keys=self._keys)
                 self.is_doubtful = batch.is_doubtful
                 if batch.is_doubtful:
                     return row
@@ -76,19 +79,36 @@ class Receiver:
                 fade(self._db, me=me, now_ms=now_ms)
                 has_room = take_letters(self._db, row, after=before, me=me, now_ms=now_ms)
                 self.has_new_room = self.has_new_room or has_room
-                cursor = row.cursor + len(fresh)
                 rooms.set_position(
                     self._db,
                     room,
                     incarnation=row.incarnation,
-                    cursor=cursor,
-                    fingerprint=fingerprint,
+                    cursor=part.last,
+                    fingerprint=part.fingerprint,
                 )
-                rooms.set_head(self._db, room, max(row.head, cursor))
+                rooms.set_head(self._db, room, max(row.head, part.last))
         except BaseException:
             self._volumes.forget()
             raise
         return rooms.load_room(self._db, room)
+
+    def take_ahead(self, room: int, envelopes: Sequence[bytes]) -> None:
+        """Take snapshots that the relay tells of ahead of their places; the cursor stays.
+
+        ``is_doubtful`` and what is raised are as for ``apply``; again is harmless.
+        """
+        try:
+            with self._db.atomic(durable=False):
+                lease.check(self._db, self._holder)
+                row = rooms.load_room(self._db, room)
+                now_ms, me = self._clock.now_ms(), self._keys.device
+                batch = Batch(self._db, self._volumes, row, now_ms, me)
+                batch.take(told(envelopes), keys=self._keys)
+                self.is_doubtful = batch.is_doubtful
+                fade(self._db, me=me, now_ms=now_ms)
+        except BaseException:
+            self._volumes.forget()
+            raise
 
     def follow_home(self, room: RoomRow) -> bool:
         """Take up what other devices of the person's say in the personal room."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..ids import DeviceId
 from ..ports import Random
-from ..storage import chains, lease, rooms
+from ..storage import chains, lease, rooms, snapshots
 from ..storage.database import Database
 from ..sync.session import Session
 from ..wire.limits import ENVELOPES_PER_PUSH_MAX, FRAME_BYTES_MAX
@@ -81,7 +81,10 @@ class Refiller:
 
     def push(self, progress: Progress) -> None:
         """Push the next part of a chain that the relay lacks."""
-        chain, after, upto = progress.refills.pop()
+        chain, after, upto = progress.refills[-1]
+        if self.push_ahead(progress, chain, after):
+            return
+        progress.refills.pop()
         found = chains.envelopes_after(
             self._db, chain, after, limit=ENVELOPES_PER_PUSH_MAX, bytes_max=PUSH_BYTES_MAX
         )
@@ -90,6 +93,21 @@ class Refiller:
         self._session.push(progress.room, [raw for _, raw in found])
         if found[-1][0] < upto:
             progress.refills.append((chain, found[-1][0], upto))
+
+    def push_ahead(self, progress: Progress, chain: int, after: int) -> bool:
+        """Push the next snapshots of a chain of which the relay has nothing behind a seq, where
+        something is gone for which they stand; tell whether there were any."""
+        last = progress.ahead.get(chain, after)
+        if not snapshots.has_hole(self._db, chain, after):
+            return False
+        found = snapshots.after(
+            self._db, chain, last, limit=ENVELOPES_PER_PUSH_MAX, bytes_max=PUSH_BYTES_MAX
+        )
+        if not found:
+            return False
+        self._session.push(progress.room, [raw for _, raw in found])
+        progress.ahead[chain] = found[-1][0]
+        return True
 
     def _wanted(self, room: int) -> Iterator[tuple[chains.ChainRow, int]]:
         """Yield the chains of a room, and how far a relay takes them."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from ..core.journal import Entry, room_left
 from ..core.refusals import Refusal
-from ..errors import SealBroken, UpdateRefused
-from ..ids import DEVICE_BYTES, DeviceKey
+from ..errors import UpdateRefused
+from ..ids import DeviceKey
 from ..ports import Clock, Random
-from ..storage import chains, history, lease, outbox, rooms
-from ..storage.chains import ChainRow, StoredEnvelope
+from ..storage import chains, history, lease, outbox, rooms, snapshots
+from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.erasing import fade
 from ..storage.outbox import Op
@@ -22,20 +22,11 @@ from ..storage.rooms import RoomRow
 from ..storage.view import ViewBatch
 from ..trust import chain as links
 from ..trust.keys import DeviceKeys
-from ..trust.seal import open_sealed, seal
-from ..wire.envelope import (
-    NONCE_BYTES,
-    Envelope,
-    EnvelopeKind,
-    Header,
-    decode_envelope,
-    encode_envelope,
-    encode_header,
-)
-from ..wire.limits import VERSION
+from ..wire.envelope import decode_envelope
 from .foreseeing import foreseen
 from .reading import ChainReading
 from .volumes import Volumes
+from .writing import Writer
 
 SEAL_BYTES_MAX = 128 * 1024
 """Bytes of entries in one envelope: half a frame, before compression."""
@@ -59,8 +50,8 @@ class Sealer:
         self._volumes = volumes
         self._keys = keys
         self._clock = clock
-        self._random = random
         self._holder = holder
+        self._writer = Writer(db, volumes, keys, random)
 
     def seal(self, room: RoomRow) -> bool:
         """Seal the oldest ops of a room; tell whether there were any.
@@ -91,7 +82,7 @@ class Sealer:
             raise
 
     def _write_ops(self, room: RoomRow, ops_max: int) -> bool:
-        if not self._may_write(room):
+        if not self.may_write(room):
             return False
         own = chains.add_chain(self._db, room.id, self._keys.device, self._keys.public)
         ops = outbox.pending(self._db, room.id, limit=ops_max)
@@ -137,24 +128,25 @@ class Sealer:
     def _is_new_key(self, room: RoomRow, own: ChainRow) -> bool:
         """Tell whether a volume must end because newcomers get no key from before this one."""
         group = self._volumes.groups.of(room.id)
-        last = chains.envelope_at(self._db, own.id, own.seq)
-        if group is None or not group.earliest or last is None:
+        if group is None or not group.earliest:
             return False
-        envelope, header = decode_envelope(last[1])
+        stored = chains.volume_envelopes(self._db, own.id, own.volume, before=own.seq + 1)
+        if not stored:
+            return False
+        seq, _, raw = stored[-1]
+        envelope, header = decode_envelope(raw)
         if header.epoch < group.earliest:
             return True
         if all(header.epoch != number for number, _ in group.lost):
             return False
-        previous = chains.link_before(self._db, own.id, own.seq)
-        context = links.context(room.room_id, previous, envelope.header)
-        try:
-            key = self._volumes.key(room, header.epoch, DeviceKey(self._keys.public))
-            open_sealed(key, header.nonce, context, envelope.body)
-        except SealBroken:
-            return True  # it was sealed with a key that lost a fork of the log
-        return False
+        context = links.context(
+            room.room_id, snapshots.link_before(self._db, own.id, seq), envelope.header
+        )
+        # It may have been sealed with a key that lost a fork of the log.
+        key = DeviceKey(self._keys.public)
+        return not self._volumes.opens_now(room, envelope, header, key, context)
 
-    def _may_write(self, room: RoomRow) -> bool:
+    def may_write(self, room: RoomRow) -> bool:
         """Tell whether what is sealed now would be read by all members and by nobody else."""
         group = self._volumes.groups.of(room.id)
         return (
@@ -185,31 +177,10 @@ class Sealer:
     ) -> ChainRow:
         """Write one update of one volume as the next envelope of the own chain."""
         update = self._volumes.document(room, own, volume).write(part)
-        seq = own.seq + 1
-        reading.take(update, volume, seq)
-        header = Header(
-            VERSION,
-            EnvelopeKind.UPDATE,
-            self._keys.public[:DEVICE_BYTES],
-            seq,
-            volume,
-            room.epoch,
-            b"",
-            self._random.bytes(NONCE_BYTES),
-            self._keys.public if seq == 1 else None,
+        reading.take(update, volume, own.seq + 1)
+        written = self._writer.write(room, own, update, volume=volume, epoch=room.epoch)
+        if any(entry.raw is None for entry in part):
+            snapshots.note_erasure(self._db, own.id, volume)
+        return self._writer.store(
+            room, own, written, last_stamp=reading.last_stamp, number=reading.volume
         )
-        header_bytes = encode_header(header)
-        context = links.context(room.room_id, own.link, header_bytes)
-        key = self._volumes.key(room, room.epoch, DeviceKey(self._keys.public))
-        body = seal(key, header.nonce, context, update)
-        link = links.link_hash(context, body)
-        signature = self._keys.sign(links.signed_text(link))
-        raw = encode_envelope(Envelope(header_bytes, body, signature))
-        chains.add_envelopes(
-            self._db, own.id, [StoredEnvelope(seq, volume, link, None, False, raw)]
-        )
-        head = links.ChainHead(self._keys.public, seq, link)
-        chains.advance(self._db, own.id, head, last_stamp=reading.last_stamp, volume=reading.volume)
-        found = chains.find_chain(self._db, room.id, own.device)
-        assert found is not None
-        return found

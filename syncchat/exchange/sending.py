@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..ports import Clock, Random
 from ..storage import chains, identity, operators, rooms
 from ..storage.database import Database
-from ..storage.rooms import Standing
+from ..storage.rooms import RoomRow, Standing
 from ..sync.events import Dead, Refused
 from ..sync.session import Session
 from ..trust.keys import DeviceKeys
@@ -18,6 +18,7 @@ from .recording import Recorder
 from .refilling import PUSH_BYTES_MAX, Refiller
 from .sealing import Sealer
 from .signals import Passing, Signals
+from .snapshotting import Snapshotter
 from .transfers import Transfers
 from .volumes import Volumes
 
@@ -73,6 +74,7 @@ class Sending:
             db, self._session, self._volumes.groups, keys.device, random=random, holder=holder
         )
         self._sealer = Sealer(db, self._volumes, keys, clock, random, holder)
+        self._snapshotter = Snapshotter(db, self._volumes, keys, random, holder)
         self._acks = Acks(db, keys, clock, holder, self._receiver)
         self._signals = Signals(
             db, self._session, self._volumes.groups, keys, passing or Passing(), clock, random
@@ -150,9 +152,24 @@ class Sending:
                 self._push_own(progress, own)
             elif progress.refills:
                 self._refiller.push(progress)
-            elif is_frozen or not self._may_seal(progress) or not self._sealer.seal(room):
+            elif is_frozen or not self._may_seal(progress):
+                return True
+            elif self._sealer.seal(room) or self._snapshot(progress, room):
+                continue
+            else:
                 return True
         return False
+
+    def _snapshot(self, progress: Progress, room: RoomRow) -> bool:
+        """Make a snapshot if one is due; it is looked for once for each state of the own chain."""
+        own = chains.find_chain(self._db, progress.row, self._keys.device)
+        is_settled = own is not None and own.acked == own.seq and not progress.is_behind_itself
+        if own is None or not is_settled or progress.looked_at == own.seq:
+            return False
+        if not self._sealer.may_write(room):
+            return False
+        progress.looked_at = own.seq
+        return self._snapshotter.snapshot(room)
 
     def _give_up(self, reason: str) -> None:
         """End this connection: the next one starts from what is known for sure."""
@@ -164,6 +181,8 @@ class Sending:
         return is_due and self._session.pushes_of(progress.room) < SEALS_IN_FLIGHT_MAX
 
     def _push_own(self, progress: Progress, own: chains.ChainRow) -> None:
+        if self._refiller.push_ahead(progress, own.id, progress.pushed):
+            return
         found = chains.envelopes_after(
             self._db,
             own.id,

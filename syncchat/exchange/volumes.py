@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
+from typing import NamedTuple
 
 from ..core.journal import Volume
 from ..core.reader import VolumeState
+from ..core.snapshots import export_in
 from ..errors import KeyMissing, SealBroken
 from ..ids import DeviceKey
-from ..storage import chains, rooms
+from ..storage import chains, rooms, snapshots
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..trust import chain as links
 from ..trust.seal import body_key, open_sealed
-from ..wire.envelope import Envelope, Header, decode_envelope
+from ..wire.coverage import Range, joined, split_body
+from ..wire.envelope import Envelope, EnvelopeKind, Header, decode_envelope
 from .groups import Groups
 
 STATES_MAX = 512
@@ -53,13 +56,17 @@ class Volumes:
         place = (own.id, number)
         found = self._documents.get(place)
         if found is None:
-            updates = read_volume(self._db, self, room, own, number)
-            found = self._documents[place] = Volume(number, updates)
+            texts = read_volume(self._db, self, room, own, number)
+            found = self._documents[place] = Volume(number, texts.updates)
             if len(self._documents) > DOCUMENTS_MAX:
                 self._documents.popitem(last=False)
         else:
             self._documents.move_to_end(place)
         return found
+
+    def replace_state(self, chain: int, state: VolumeState) -> None:
+        """Take over what a snapshot says of a volume."""
+        self._states[chain, state.number] = state
 
     def key(self, room: rooms.RoomRow, epoch: int, device_key: DeviceKey) -> bytes:
         """Return the key that a device's bodies are sealed with in an epoch.
@@ -85,22 +92,40 @@ class Volumes:
         device_key: DeviceKey,
         authenticated: bytes,
     ) -> bytes:
-        """Return the update in an envelope.
+        """Return the update in an envelope, or the text of a snapshot.
 
         Its key may be one that lost a fork of the room's log. Raises ``KeyMissing`` while no key
         that opens it is here, and ``DecodeError``, ``SealBroken``.
         """
+        body, authenticated = _sealed_part(envelope, header, authenticated)
         try:
             key = self.key(room, header.epoch, device_key)
-            return open_sealed(key, header.nonce, authenticated, envelope.body)
+            return open_sealed(key, header.nonce, authenticated, body)
         except SealBroken as exc:
             for lost in rooms.lost_keys(self._db, room.id, header.epoch):
                 with suppress(SealBroken):
                     key = body_key(lost, room.room_id, device_key[:8])
-                    return open_sealed(key, header.nonce, authenticated, envelope.body)
+                    return open_sealed(key, header.nonce, authenticated, body)
             if header.epoch == 0 or isinstance(exc, KeyMissing):
                 raise  # a room's first key is part of its name
             raise KeyMissing(f"no room key of epoch {header.epoch} that is here opens it") from exc
+
+    def opens_now(
+        self,
+        room: rooms.RoomRow,
+        envelope: Envelope,
+        header: Header,
+        device_key: DeviceKey,
+        authenticated: bytes,
+    ) -> bool:
+        """Tell whether an envelope opens with the key that its epoch has now."""
+        body, authenticated = _sealed_part(envelope, header, authenticated)
+        try:
+            key = self.key(room, header.epoch, device_key)
+            open_sealed(key, header.nonce, authenticated, body)
+        except SealBroken:
+            return False
+        return True
 
     def forget_keys(self) -> None:
         """Drop keys, because others count now."""
@@ -122,14 +147,59 @@ class Volumes:
         self.groups.forget()
 
 
+def _sealed_part(envelope: Envelope, header: Header, authenticated: bytes) -> tuple[bytes, bytes]:
+    """Return what is sealed of a body, and what it is authenticated with."""
+    if header.kind != EnvelopeKind.SNAPSHOT:
+        return envelope.body, authenticated
+    coverage, sealed = split_body(envelope.body, header.seq)
+    return sealed, authenticated + coverage.raw
+
+
+class Texts(NamedTuple):
+    """Is what one volume of a chain was read from: a snapshot's text, if any, and the updates after
+    it, each with its envelope's header and link; ``ranges`` is what all of that covers."""
+
+    base: bytes | None
+    rest: list[bytes]
+    envelopes: list[tuple[Header, bytes]]
+    ranges: list[Range]
+
+    @property
+    def updates(self) -> list[bytes]:
+        """Return all as updates, which make up the volume's document."""
+        return self.rest if self.base is None else [export_in(self.base), *self.rest]
+
+    @property
+    def headers(self) -> list[Header]:
+        """Return the headers of ``updates``."""
+        return [header for header, _ in self.envelopes]
+
+
 def read_volume(
-    db: Database, volumes: Volumes, room: rooms.RoomRow, chain: ChainRow, number: int
-) -> list[bytes]:
-    """Return the opened updates of one volume of a chain, in order."""
-    updates = []
-    for seq, raw in chains.volume_envelopes(db, chain.id, number):
+    db: Database,
+    volumes: Volumes,
+    room: rooms.RoomRow,
+    chain: ChainRow,
+    number: int,
+    *,
+    before: int = 2**53,
+) -> Texts:
+    """Return the opened texts of one volume of a chain before a seq, in order."""
+    texts = Texts(None, [], [], [])
+    for seq, link, raw in chains.volume_envelopes(db, chain.id, number, before=before):
         envelope, header = decode_envelope(raw)
-        previous = chains.link_before(db, chain.id, seq)
+        if header.kind == EnvelopeKind.SNAPSHOT:
+            coverage = links.coverage_of(envelope, header)
+            previous, ranges = coverage.previous, list(coverage.ranges)
+        else:
+            previous, ranges = snapshots.link_before(db, chain.id, seq), texts.ranges
         authenticated = links.context(room.room_id, previous, envelope.header)
-        updates.append(volumes.open(room, envelope, header, chain.key, authenticated))
-    return updates
+        text = volumes.open(room, envelope, header, chain.key, authenticated)
+        ranges = joined(ranges, [(seq, link)])
+        if header.kind == EnvelopeKind.SNAPSHOT:
+            texts = Texts(text, [], [(header, link)], ranges)
+        else:
+            texts = texts._replace(ranges=ranges)
+            texts.rest.append(text)
+            texts.envelopes.append((header, link))
+    return texts

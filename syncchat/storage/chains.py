@@ -62,6 +62,14 @@ class StoredEnvelope:
     raw: bytes
 
 
+_WHOLE = (
+    "(not exists (select 1 from snapshot where snapshot.chain = envelope.chain "
+    "and snapshot.seq = envelope.seq) or not exists (select 1 from envelope as before "
+    "where before.chain = envelope.chain and before.seq < envelope.seq "
+    "and (before.relay_seq is null or before.relay_seq > ?)))"
+)
+"""Is true of an envelope that a relay had up to a place with all before it: snapshots go ahead."""
+
 _COLUMNS = (
     "id, device, key, seq, link, last_stamp, volume, acked, delivered, frozen, waiting, passed"
 )
@@ -134,9 +142,9 @@ def own_seq_at(db: Database, own: ChainRow, *, relay_cursor: int, after: int) ->
     """Return the last seq of the own chain, after one, that stands in the relay's log up to there;
     that one where there is none."""
     row = db.row(
-        "select seq from envelope where chain = ? and seq > ? and relay_seq <= ? "
+        f"select seq from envelope where chain = ? and seq > ? and relay_seq <= ? and {_WHOLE} "
         "order by seq desc limit 1",
-        (own.id, after, relay_cursor),
+        (own.id, after, relay_cursor, relay_cursor),
     )
     return after if row is None else int(row[0])
 
@@ -151,14 +159,14 @@ def set_passed(db: Database, chain: int, volume: int) -> None:
     db.execute("update chain set passed = ? where id = ?", (volume, chain))
 
 
-def held_after(db: Database, chain: int, seq: int) -> list[tuple[int, bytes, bytes]]:
-    """Return (seq, link, envelope) of what is stored and not read, in order."""
+def held_after(db: Database, chain: int, seq: int, *, upto: int) -> list[tuple[int, bytes, bytes]]:
+    """Return (seq, link, envelope) of what is stored and not read up to a seq, in order."""
     return [
         (each, bytes(link), bytes(raw))
         for each, link, raw in db.rows(
-            "select seq, link, raw from envelope where chain = ? and seq > ? and held = 1 "
-            "order by seq",
-            (chain, seq),
+            "select seq, link, raw from envelope where chain = ? and seq > ? and seq <= ? "
+            "and held = 1 order by seq",
+            (chain, seq, upto),
         )
     ]
 
@@ -173,7 +181,7 @@ def is_held_before(db: Database, chain: int, volume: int, seq: int) -> bool:
 
 
 def set_held(db: Database, chain: int, after: int, upto: int, *, held: bool) -> bool:
-    """Mark envelopes as read or not; tell whether that changed any."""
+    """Mark envelopes after one place up to another as read or not; tell whether any changed."""
     moved = db.execute(
         "update envelope set held = ? where chain = ? and seq > ? and seq <= ? and held <> ?",
         (held, chain, after, upto, held),
@@ -195,6 +203,11 @@ def add_envelopes(db: Database, chain: int, envelopes: Iterable[StoredEnvelope])
         "values (?, ?, ?, ?, ?, ?, ?)",
         [(chain, e.seq, e.volume, e.link, e.relay_seq, e.held, e.raw) for e in envelopes],
     )
+
+
+def remove_envelope(db: Database, chain: int, seq: int) -> None:
+    """Remove one stored envelope, to be stored anew."""
+    db.execute("delete from envelope where chain = ? and seq = ?", (chain, seq))
 
 
 def envelope_at(db: Database, chain: int, seq: int) -> tuple[bytes, bytes] | None:
@@ -227,14 +240,16 @@ def envelopes_after(
     return found
 
 
-def volume_envelopes(db: Database, chain: int, volume: int) -> list[tuple[int, bytes]]:
-    """Return (seq, envelope) of all readable envelopes of one volume, in order."""
+def volume_envelopes(
+    db: Database, chain: int, volume: int, *, before: int
+) -> list[tuple[int, bytes, bytes]]:
+    """Return (seq, link, envelope) of all readable envelopes of one volume before a seq."""
     return [
-        (seq, bytes(raw))
-        for seq, raw in db.rows(
-            "select seq, raw from envelope where chain = ? and volume = ? and held = 0 "
-            "order by seq",
-            (chain, volume),
+        (seq, bytes(link), bytes(raw))
+        for seq, link, raw in db.rows(
+            "select seq, link, raw from envelope where chain = ? and volume = ? and held = 0 "
+            "and seq < ? order by seq",
+            (chain, volume, before),
         )
     ]
 
@@ -281,9 +296,13 @@ def forget_relay_seqs(db: Database, room: int) -> None:
 
 
 def last_at_relay(db: Database, chain: int) -> int:
-    """Return the last seq of the own chain that the relay's log is known to have, 0 for none."""
+    """Return the last seq of the own chain that the relay's log is known to have, 0 for none.
+
+    Snapshots do not count, which may be there before what they follow.
+    """
     row = db.row(
         "select seq from envelope where chain = ? and relay_seq is not null "
+        "and seq not in (select seq from snapshot where snapshot.chain = envelope.chain) "
         "order by seq desc limit 1",
         (chain,),
     )
@@ -303,8 +322,9 @@ def set_back_acked(db: Database, chain: int, seq: int) -> None:
 def set_delivered(db: Database, chain: int, relay_cursor: int) -> bool:
     """Store that another member's device has applied up to ``relay_cursor``; tell what moved."""
     (seq,) = db.execute(
-        "select coalesce(max(seq), 0) from envelope where chain = ? and relay_seq <= ?",
-        (chain, relay_cursor),
+        f"select coalesce(max(seq), 0) from envelope where chain = ? and relay_seq <= ? "
+        f"and {_WHOLE}",
+        (chain, relay_cursor, relay_cursor),
     ).fetchone()
     moved = db.execute(
         "update chain set delivered = ? where id = ? and delivered < ?", (seq, chain, seq)
@@ -353,6 +373,14 @@ def save_volume(db: Database, chain: int, state: VolumeState, *, more_bytes: int
         "on conflict (chain, number) do update set clock = excluded.clock, "
         "bytes = bytes + excluded.bytes",
         (chain, state.number, state.clock, more_bytes),
+    )
+
+
+def reset_volume(db: Database, chain: int, state: VolumeState, size: int) -> None:
+    """Store a volume as its snapshot says it is."""
+    db.execute(
+        "insert or replace into volume (chain, number, clock, bytes) values (?, ?, ?, ?)",
+        (chain, state.number, state.clock, size),
     )
 
 

@@ -42,10 +42,22 @@ class AccessChanged:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Envelopes arrived, those at ``after`` + 1 and on of the room's log."""
+    """Envelopes arrived, those at ``after`` + 1 and on of the room's log, but for its gaps.
+
+    ``gaps`` are (index, upto, fingerprint), as in the frame.
+    """
 
     room: bytes
     after: int
+    envelopes: tuple[bytes, ...]
+    gaps: tuple[tuple[int, int, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotsTold:
+    """Snapshots arrived ahead of their places in the room's log."""
+
+    room: bytes
     envelopes: tuple[bytes, ...]
 
 
@@ -153,6 +165,7 @@ SessionEvent = (
     | RoomOpened
     | AccessChanged
     | Delivered
+    | SnapshotsTold
     | CaughtUp
     | Acked
     | CursorsSeen

@@ -45,6 +45,7 @@ from .events import (
     RoomOpened,
     SessionEvent,
     SignalHeard,
+    SnapshotsTold,
     TokenWanted,
 )
 from .greeting import auth_for
@@ -257,10 +258,15 @@ class Session:
                 return self._greet(frame)
             case frames.Opened():
                 return self._opened(frame)
-            case frames.Deliver(alias, after, envelopes):
+            case frames.Deliver(alias, after, envelopes, gaps):
                 if alias in self._behind:
                     self._owed_since_ms.pop(_LOG, None)
-                return [Delivered(self._room(alias), after, tuple(envelopes))]
+                told = tuple((gap.index, gap.upto, gap.fingerprint) for gap in gaps)
+                return [Delivered(self._room(alias), after, tuple(envelopes), told)]
+            case frames.Snapshots(alias, envelopes):
+                if alias in self._behind:
+                    self._owed_since_ms.pop(_LOG, None)
+                return [SnapshotsTold(self._room(alias), tuple(envelopes))]
             case frames.Live(alias, head, fingerprint):
                 self._behind.discard(alias)
                 self._owed_since_ms.pop(_LOG, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from syncchat_relay.log import Append
@@ -10,7 +10,7 @@ from syncchat_relay.log.memory import MemoryLog
 
 from ..ids import DeviceId, device_text
 from ..trust.records import is_record
-from ..wire.envelope import decode_envelope
+from ..wire.envelope import EnvelopeKind, decode_envelope
 from .lies import Lie
 from .loop import Loop
 from .network import SimLink
@@ -72,14 +72,14 @@ class OtherHistory(SimRelay):
             if group is None or not group.members:
                 continue
             somebody = next(iter(group.members.values())).person.active[0].key
-            log.append([Append(room, tuple(kept.envelopes), pusher=somebody)])
+            log.append([Append(room, tuple(as_pushed(kept.envelopes)), pusher=somebody)])
 
     def lie(self, link: SimLink, raw: bytes) -> list[bytes]:
         """Return the frames that are really sent: other lies may be told here too."""
         return self._liar.lie(link, raw)
 
-    def _add(self, room: bytes, envelopes: Collection[bytes]) -> None:
-        shown = tuple(raw for raw in envelopes if _writer(raw) not in self._hidden)
+    def _add(self, room: bytes, envelopes: Sequence[bytes | None]) -> None:
+        shown = tuple(raw for raw in as_pushed(envelopes) if _writer(raw) not in self._hidden)
         if shown:
             self.log.append([Append(room, shown)])
 
@@ -87,6 +87,17 @@ class OtherHistory(SimRelay):
         super()._flush()
         if self.lie_told is Lie.WITHHOLD:
             self._liar.take_over(self)
+
+
+def as_pushed(envelopes: Sequence[bytes | None]) -> list[bytes]:
+    """Return what is there of a part of a log in an order in which another log takes it: where some
+    is gone, snapshots go first."""
+    here = [raw for raw in envelopes if raw is not None]
+    return here if len(here) == len(envelopes) else sorted(here, key=_comes_late)
+
+
+def _comes_late(raw: bytes) -> bool:
+    return not is_record(raw) and decode_envelope(raw)[1].kind != EnvelopeKind.SNAPSHOT
 
 
 def show_log(relay: SimRelay) -> None:

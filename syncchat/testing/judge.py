@@ -288,7 +288,7 @@ class Judge:
             return
         volumes = Volumes(db)
         for number in chains.volume_numbers(db, own.id):
-            content = Volume(number, read_volume(db, volumes, room, own, number)).content()
+            content = Volume(number, read_volume(db, volumes, room, own, number).updates).content()
             for root, key in content:
                 message = key + own.device if root is Root.MESSAGES else key
                 if root in (Root.MESSAGES, Root.EDITS) and message in gone:
@@ -338,7 +338,14 @@ class Judge:
             return
         held: dict[str, dict[tuple[str, int], bytes]] = {"the relay": {}}
         log = world.relay.log
-        for raw in log.read(world.room_id, 0, envelopes_max=EVERYTHING, bytes_max=EVERYTHING):
+        stretch = log.read(
+            world.room_id,
+            0,
+            upto=log.head(world.room_id).seq,
+            envelopes_max=EVERYTHING,
+            bytes_max=EVERYTHING,
+        )
+        for _, raw in stretch.envelopes:
             place = _place_of(raw)
             if place in held["the relay"]:
                 raise Divergence(f"the relay has {place} twice")

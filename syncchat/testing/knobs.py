@@ -16,7 +16,18 @@ import syncchat_relay.asking
 import syncchat_relay.fanout
 
 from ..core import journal, reader
-from ..exchange import batch, groups, jobs, refilling, sealing, sending, transfers, volumes
+from ..exchange import (
+    batch,
+    groups,
+    jobs,
+    refilling,
+    sealing,
+    sending,
+    snapshotting,
+    transfers,
+    volumes,
+)
+from ..storage import snapshots
 from ..storage.view import marks
 from ..sync import blobs, session
 from ..trust import files
@@ -28,6 +39,9 @@ _CHANCE = 0.4
 _KNOBS: tuple[tuple[str, tuple[ModuleType, ...], int, int], ...] = (
     ("VOLUME_ENTRIES_MAX", (journal, reader), 4, 40),
     ("VOLUME_BYTES_MAX", (journal,), 500, 5_000),
+    ("LOOSE_MIN", (snapshots,), 1, 6),
+    ("LOOSE_CLOSED_MIN", (snapshots,), 1, 4),
+    ("RANGES_MAX", (snapshotting,), 1, 4),
     ("SEAL_OPS_MAX", (sealing,), 1, 4),
     ("SEAL_BYTES_MAX", (sealing,), 100, 2_000),
     ("SEALS_IN_FLIGHT_MAX", (sending,), 1, 1),

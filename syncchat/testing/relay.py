@@ -139,7 +139,8 @@ class SimRelay:
     def stored_bytes(self) -> bytes:
         """Return all that the relay holds, to look for what must not be in it."""
         blobs = b"".join(kept.data for kept in self.blobs._kept.values())
-        return blobs + b"".join(b"".join(room.envelopes) for room in self.log._rooms.values())
+        here = [raw for room in self.log._rooms.values() for raw in room.envelopes if raw]
+        return blobs + b"".join(here)
 
     def lie(self, link: SimLink, raw: bytes) -> list[bytes]:
         """Return the frames that are really sent for one that should be."""

@@ -441,5 +441,5 @@ def _traffic() -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
         world.edit(world.peers[0], next(m for m in world.shown(world.peers[0]) if m.mine), "new")
         world.heal()
         logs = [room.envelopes for room in world.relay.log._rooms.values()]
-        stored = [raw for log in logs for raw in log if not is_record(raw)]
+        stored = [raw for log in logs for raw in log if raw and not is_record(raw)]
     return tuple(stored), tuple(sent)

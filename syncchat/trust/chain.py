@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from ..errors import ChainBroken, SignatureInvalid
 from ..ids import DeviceKey
-from ..wire.envelope import Envelope, Header
+from ..wire.coverage import Coverage, split_body
+from ..wire.envelope import Envelope, EnvelopeKind, Header
 from .keys import verify
 
 LINK_BYTES = 32
@@ -128,8 +129,28 @@ def _follow(room: bytes, head: ChainHead | None, envelope: Envelope, header: Hea
     else:
         if header.seq != head.seq + 1:
             raise ChainBroken(f"chain goes from {head.seq} to {header.seq}")
-        if header.device != head.key[:8]:
+        if header.device != head.key[:8] or header.key not in (None, head.key):
             raise ChainBroken("the envelope is of another device")
         key, previous = head.key, head.link
+    if header.kind == EnvelopeKind.SNAPSHOT and coverage_of(envelope, header).previous != previous:
+        raise ChainBroken("the snapshot follows another envelope than the one before it")
     link = link_hash(context(room, previous, envelope.header), envelope.body)
     return ChainHead(key, header.seq, link)
+
+
+def coverage_of(envelope: Envelope, header: Header) -> Coverage:
+    """Return what a snapshot that decoded stands for."""
+    return split_body(envelope.body, header.seq)[0]
+
+
+def stand_alone(room: bytes, envelope: Envelope, header: Header) -> ChainHead:
+    """Return the chain head after a snapshot whose predecessors are not here, or no more.
+
+    It says itself which link it follows, and its device signs that; whether the chain comes to that
+    link shows when it has come so far. Raises ``SignatureInvalid`` where it was altered.
+    """
+    assert header.key is not None  # every snapshot that decodes has it
+    previous = coverage_of(envelope, header).previous
+    link = link_hash(context(room, previous, envelope.header), envelope.body)
+    verify(DeviceKey(header.key), signed_text(link), envelope.signature)
+    return ChainHead(DeviceKey(header.key), header.seq, link)

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import DecodeError
+from .coverage import split_body
 from .limits import ENVELOPE_BYTES_MAX, VERSION
 
 NONCE_BYTES = 24
@@ -32,15 +33,16 @@ class EnvelopeKind(IntEnum):
     UPDATE = 1
     """One update of the journal volume that the header names."""
     SNAPSHOT = 2
-    """All of a volume; reserved, not yet written."""
+    """All of a volume, in place of the envelopes of the chain that ``coverage`` names."""
 
 
 class Header(Struct, frozen=True, array_like=True):
     """Is the clear part of an envelope; all of it is authenticated with the body.
 
     ``device`` is the first 8 bytes of the writer's key; ``key`` the whole key, in the first
-    envelope of a chain only, and nil after it. ``heads`` is the head of the room's member log
-    that the writer knew, empty where a room has none.
+    envelope of a chain and in snapshots, which may be the first that is left, and nil elsewhere.
+    ``heads`` is the head of the room's member log that the writer knew, empty where a room has
+    none.
     """
 
     version: Annotated[int, Meta(ge=0, lt=2**31)]
@@ -94,10 +96,13 @@ def decode_envelope(raw: bytes) -> tuple[Envelope, Header]:
         raise DecodeError("not an envelope: it is not in its one form, or has more than its parts")
     if header.version != VERSION:
         raise DecodeError(f"envelope version {header.version}: update syncchat to read it")
-    if (header.seq == 1) != (header.key is not None):
+    is_snapshot = header.kind == EnvelopeKind.SNAPSHOT
+    if (header.seq == 1 or is_snapshot) != (header.key is not None):
         raise DecodeError(
-            "the writer's key stands in the first envelope of a chain, and only there"
+            "the writer's key stands in the first envelope of a chain and in snapshots, only there"
         )
     if header.key is not None and header.key[:8] != header.device:
         raise DecodeError("the writer's key does not begin with its device id")
+    if is_snapshot:
+        split_body(envelope.body, header.seq)
     return envelope, header

@@ -9,7 +9,8 @@ flight. From then on both sides speak freely::
     Auth(version, device, host, …) -->
     Open([room, cursor, ...])     ------>
                                   <------  Opened([alias, state, head, ...])
-                                  <------  Deliver(alias, after, envelopes)    until caught up
+                                  <------  Snapshots(alias, envelopes)         where some stand
+                                  <------  Deliver(alias, after, envelopes)    for what is gone
     Push(alias, number, envelopes) ----->
                                   <------  Ack(alias, number, items)           after the commit
                                   <------  Deliver(...)                        as others write
@@ -182,11 +183,34 @@ class Ack(Frame, frozen=True, array_like=True, tag=6):
     items: Annotated[list[AckItem], Meta(max_length=ENVELOPES_PER_PUSH_MAX)]
 
 
+class Gap(Struct, frozen=True, array_like=True):
+    """Says that the log goes on behind ``upto`` before the envelope at ``index`` of a Deliver.
+
+    What stood there is gone: snapshots stand for it, or it is one that was told of before.
+    ``fingerprint`` is that of the log up to ``upto``.
+    """
+
+    index: Annotated[int, Meta(ge=0, le=4096)]
+    upto: Seq
+    fingerprint: Fingerprint
+
+
 class Deliver(Frame, frozen=True, array_like=True, tag=7):
-    """Carries the envelopes at seq ``after`` + 1, + 2, … of a room's log."""
+    """Carries the envelopes at seq ``after`` + 1, + 2, … of a room's log, but for its gaps.
+
+    A gap behind the last envelope has the index after it.
+    """
 
     alias: Alias
     after: Seq
+    envelopes: Annotated[list[bytes], Meta(max_length=4096)]
+    gaps: Annotated[list[Gap], Meta(max_length=4096)] = []
+
+
+class Snapshots(Frame, frozen=True, array_like=True, tag=29):
+    """Tells of snapshots ahead of their places in the log, before a gap for which they stand."""
+
+    alias: Alias
     envelopes: Annotated[list[bytes], Meta(min_length=1, max_length=4096)]
 
 
@@ -390,6 +414,7 @@ AnyFrame = (
     | Push
     | Ack
     | Deliver
+    | Snapshots
     | Live
     | Applied
     | Cursors
@@ -414,7 +439,7 @@ AnyFrame = (
     | Revoke
 )
 
-KNOWN_TAGS = frozenset({*range(1, 29), 31})
+KNOWN_TAGS = frozenset({*range(1, 30), 31})
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()

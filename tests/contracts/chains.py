@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from syncchat_relay.log import Log
+
 from syncchat.trust.chain import (
     EMPTY_FINGERPRINT,
     GENESIS,
@@ -13,6 +15,7 @@ from syncchat.trust.chain import (
     signed_text,
 )
 from syncchat.trust.keys import DeviceKeys
+from syncchat.wire.coverage import encode_coverage, ranges_of
 from syncchat.wire.envelope import (
     Envelope,
     EnvelopeKind,
@@ -51,25 +54,37 @@ class Writer:
         self.room = room
         self.seq = 0
         self.link = GENESIS
+        self.volume = 0
+        self._links: dict[int, list[tuple[int, bytes]]] = {}
 
     def write(self, text: bytes = b"", *, body_bytes: int = 48) -> bytes:
         """Return the next envelope of the chain; ``text`` stands in its body as it is."""
+        return self._write(EnvelopeKind.UPDATE, text.ljust(body_bytes, b"."))
+
+    def snapshot(self, text: bytes = b"") -> bytes:
+        """Return the next envelope, which covers all of the present volume."""
+        ranges = ranges_of(self._links[self.volume])
+        body = encode_coverage(self.link, ranges) + text.ljust(48, b".")
+        return self._write(EnvelopeKind.SNAPSHOT, body)
+
+    def _write(self, kind: EnvelopeKind, body: bytes) -> bytes:
         self.seq += 1
+        has_key = self.seq == 1 or kind is EnvelopeKind.SNAPSHOT
         header = encode_header(
             Header(
                 VERSION,
-                EnvelopeKind.UPDATE,
+                kind,
                 self.device,
                 self.seq,
-                0,
+                self.volume,
                 0,
                 b"",
                 self.seq.to_bytes(24),
-                self.keys.public if self.seq == 1 else None,
+                self.keys.public if has_key else None,
             )
         )
-        body = text.ljust(body_bytes, b".")
         self.link = link_hash(context(self.room, self.link, header), body)
+        self._links.setdefault(self.volume, []).append((self.seq, self.link))
         return encode_envelope(Envelope(header, body, self.keys.sign(signed_text(self.link))))
 
     def write_many(self, count: int, *, body_bytes: int = 48) -> tuple[bytes, ...]:
@@ -91,6 +106,15 @@ def with_broken_signature(raw: bytes) -> bytes:
     envelope, _ = decode_envelope(raw)
     flipped = bytes((envelope.signature[0] ^ 1,)) + envelope.signature[1:]
     return encode_envelope(Envelope(envelope.header, envelope.body, flipped))
+
+
+def logged(log: Log, room: bytes = ROOM, after: int = 0) -> list[bytes]:
+    """Return all that is there of a room's log behind a seq."""
+    head = log.head(room).seq
+    if after >= head:
+        return []
+    stretch = log.read(room, after, upto=head, envelopes_max=2**31, bytes_max=2**62)
+    return [raw for _, raw in stretch.envelopes]
 
 
 def fingerprint_of(envelopes: list[bytes], *, after: bytes = EMPTY_FINGERPRINT) -> bytes:

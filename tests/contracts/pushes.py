@@ -8,7 +8,7 @@ from syncchat_relay.log import Append, Log, Standing
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.records import Record
 from syncchat.wire.codes import ItemStatus
-from tests.contracts.chains import Writer
+from tests.contracts.chains import Writer, logged
 from tests.support.people import House, Human
 from tests.support.ports import START_MS
 
@@ -43,7 +43,7 @@ def standing(log: Log, team: House, *keys: DeviceKeys, now_ms: int = START_MS) -
 
 
 def stored(log: Log, room: bytes) -> list[bytes]:
-    return log.read(room, 0, envelopes_max=10_000, bytes_max=2**30)
+    return logged(log, room)
 
 
 def with_bob(log: Log) -> House:

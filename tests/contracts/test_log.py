@@ -18,6 +18,7 @@ from tests.contracts.chains import (
     FixedRandom,
     Writer,
     fingerprint_of,
+    logged,
     with_broken_signature,
 )
 
@@ -42,7 +43,7 @@ def append(log: Log, *envelopes: bytes, room: bytes = ROOM) -> list[tuple[ItemSt
 
 
 def read(log: Log, after: int = 0, *, room: bytes = ROOM) -> list[bytes]:
-    return log.read(room, after, envelopes_max=10_000, bytes_max=2**30)
+    return logged(log, room, after)
 
 
 def test_log_numbers_a_room_from_1_without_a_hole(log: Log) -> None:
@@ -141,11 +142,16 @@ def test_reading_goes_on_after_the_cursor_within_its_bounds(log: Log) -> None:
     run = Writer(1).write_many(10)
     append(log, *run)
     size = len(run[5])
-    assert log.read(ROOM, 4, envelopes_max=3, bytes_max=2**20) == list(run[4:7])
-    assert log.read(ROOM, 4, envelopes_max=9, bytes_max=2 * size) == list(run[4:6])
-    assert log.read(ROOM, 4, envelopes_max=9, bytes_max=1) == [run[4]]
-    assert log.read(ROOM, 10, envelopes_max=9, bytes_max=2**20) == []
-    assert log.read(ROOM, 11, envelopes_max=9, bytes_max=2**20) == []
+
+    def parts(upto: int, envelopes_max: int, bytes_max: int) -> tuple[list[bytes], int]:
+        found = log.read(ROOM, 4, upto=upto, envelopes_max=envelopes_max, bytes_max=bytes_max)
+        return [raw for _, raw in found.envelopes], found.last
+
+    assert parts(10, 3, 2**20) == (list(run[4:7]), 7)
+    assert parts(10, 9, 2 * size) == (list(run[4:6]), 6)
+    assert parts(10, 9, 1) == ([run[4]], 5)
+    assert parts(6, 9, 2**20) == (list(run[4:6]), 6)
+    assert parts(10, 6, 2**20) == (list(run[4:10]), 10)
 
 
 def test_reading_stops_at_the_end_of_its_room(log: Log) -> None:

@@ -23,6 +23,7 @@ from syncchat.trust.records import _SIGN_DOMAIN
 from syncchat.wire.codes import ErrorCode
 from syncchat.wire.frames import Ack, Deliver, Error, Hello, Open, Opened, RoomCursor
 from syncchat.wire.limits import FRAME_BYTES_MAX
+from tests.contracts.chains import logged
 from tests.support.lawful import assert_lawful, readable_to, records_in
 from tests.support.mischief import APPROVAL, INVITE, REVOKED, Mischief, make_room
 from tests.support.people import Human
@@ -66,7 +67,7 @@ class _House:
     @property
     def stored(self) -> list[bytes]:
         """Return the room's log."""
-        return self.world.log.read(TEAM.id, 0, envelopes_max=10**6, bytes_max=10**9)
+        return logged(self.world.log, TEAM.id)
 
     def act(self, place: int, act: int, raw: bytes) -> None:
         """Let something happen on one of four connections, and all that comes of it."""
@@ -164,7 +165,7 @@ def fuzz_doors(data: bytes) -> bool:
         house.act(kind & 3, (kind >> 2) % 8, raw)
     world, hub = house.world, house.world.hub
     for name in world.log._rooms:  # type: ignore[attr-defined]
-        assert_lawful(name, world.log.read(name, 0, envelopes_max=10**6, bytes_max=10**9))
+        assert_lawful(name, logged(world.log, name))
     assert not hub._pending, "the hub waits for an answer that it has"
     assert hub._backlog == Backlog()
     assert all(len(raw) <= FRAME_BYTES_MAX for link in world.links.values() for raw in link.raw)

@@ -22,7 +22,7 @@ from syncchat.trust.membership import fold_group
 from syncchat.trust.records import Record, decode_record, is_record
 from syncchat.wire.codes import ErrorCode, ItemStatus
 from syncchat.wire.frames import Access, Ack, AnyFrame, Deliver, Error, Hello, Live, Opened, Renew
-from tests.contracts.chains import Writer
+from tests.contracts.chains import Writer, logged
 from tests.support.lawful import assert_lawful
 from tests.support.mischief import Mischief
 from tests.support.people import House, Human, pin
@@ -265,7 +265,7 @@ class AccessMachine(RuleBasedStateMachine):
         return data.draw(st.sampled_from(self.visitors))
 
     def stored(self) -> list[bytes]:
-        return self.world.log.read(self.team.id, 0, envelopes_max=10**6, bytes_max=10**9)
+        return logged(self.world.log, self.team.id)
 
 
 class TokenMachine(AccessMachine):

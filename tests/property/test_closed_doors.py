@@ -34,7 +34,7 @@ from syncchat.wire.frames import (
     RoomCursor,
     encode,
 )
-from tests.contracts.chains import Writer, fingerprint_of
+from tests.contracts.chains import Writer, fingerprint_of, logged
 from tests.support.mischief import REVOKED, Mischief, make_room
 from tests.support.people import Human, pin
 from tests.unit.relay.world import Link, World, answer, proof_of
@@ -129,7 +129,7 @@ class Side:
             return
         writer = Writer(OWNER.device, room=TEAM.id)
         writer.write_many(self.world.log.chain_seq(TEAM.id, writer.device))
-        stored = self.world.log.read(TEAM.id, 0, envelopes_max=10**6, bytes_max=10**9)
+        stored = logged(self.world.log, TEAM.id)
         change = MISCHIEF.make(stored, OWNER, 7, 0, 0)
         alias = self.owner.last(Opened).aliases[0]
         self.world.push(self.owner, alias, 1, change if a % 2 and stored else [writer.write()])

@@ -35,7 +35,7 @@ from syncchat.wire.frames import (
     Opened,
     RoomCursor,
 )
-from tests.contracts.chains import OTHER_ROOM, ROOM, Writer, fingerprint_of
+from tests.contracts.chains import OTHER_ROOM, ROOM, Writer, fingerprint_of, logged
 from tests.unit.relay.world import Link, World
 
 CONFIG = Config(
@@ -236,7 +236,7 @@ class HubMachine(RuleBasedStateMachine):
         return data.draw(st.sampled_from(self.receivers))
 
     def stored(self, room: bytes) -> list[bytes]:
-        return self.world.log.read(room, 0, envelopes_max=10**6, bytes_max=10**9)
+        return logged(self.world.log, room)
 
 
 TestHub = HubMachine.TestCase

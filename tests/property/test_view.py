@@ -15,6 +15,7 @@ from syncchat.core.message import Message
 from syncchat.errors import NotAllowedError, NotFoundError
 from syncchat.peer import Peer
 from syncchat.room import Room
+from tests.contracts.chains import logged
 from tests.support.histories import EMOJI, TEXTS, acts, played, seen
 from tests.support.peers import LINK, Inbox, Line, Net, make_peer
 from tests.support.ports import FakeClock
@@ -191,9 +192,7 @@ def test_peers_that_have_heard_everything_show_the_same(steps: list[Step], entri
             assert room.outbox() == []
             assert peer.check() == []
         newcomer = Inbox(77)
-        envelopes = company.net.world.log.read(
-            newcomer.room.id, 0, envelopes_max=10_000, bytes_max=2**30
-        )
+        envelopes = logged(company.net.world.log, newcomer.room.id)
         newcomer.deliver(*envelopes)
         assert seen(newcomer.room.messages(limit=1_000, threads=True)) == seen(
             first.messages(limit=1_000, threads=True)

@@ -55,7 +55,7 @@ GROUP_MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "rotation not awaited",
         "After somebody left, messages are sealed with the key that they have.",
-        Edit(Sealer._may_write, "not group.is_rotation_due", "True"),
+        Edit(Sealer.may_write, "not group.is_rotation_due", "True"),
         scenario=scenarios.written_as_somebody_leaves,
     ),
     _mutant(

@@ -28,6 +28,7 @@ from syncchat.trust.changes import Role as RoomRole
 from syncchat.trust.epochs import next_epoch
 from syncchat.trust.person import member_text
 from syncchat.wire.codes import ItemStatus
+from tests.contracts.chains import logged
 from tests.support.hostile_relays import (
     group_of,
     next_envelope,
@@ -227,7 +228,7 @@ def test_removed_member_who_replays_old_envelopes_changes_nothing(world: World) 
     say(world, dave, "once")
     old = [
         raw
-        for raw in world.relay.log.read(world.room_id, 0, envelopes_max=100, bytes_max=2**30)
+        for raw in logged(world.relay.log, world.room_id)
         if dave.peer._keys.public[:8] in raw[:60]
     ]
     remove(world, alice, dave)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from syncchat.core import clock
 from syncchat.core.journal import Entry, Volume
+from syncchat.core.snapshots import content_of, encode_snapshot
 from syncchat.core.values import (
     DeleteValue,
     EditValue,
@@ -20,6 +21,7 @@ from syncchat.ids import DeviceId, MessageId, Stamp, message_id
 from syncchat.trust.chain import GENESIS, context, link_hash, signed_text
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.seal import body_key, seal
+from syncchat.wire.coverage import Range, encode_coverage, ranges_of
 from syncchat.wire.envelope import Envelope, EnvelopeKind, Header, encode_envelope, encode_header
 from syncchat.wire.limits import VERSION
 
@@ -51,6 +53,8 @@ class Device:
         self.last = clock.stamp(start_ms)
         self._key = body_key(room_key, room, self.keys.public[:8])
         self._documents: dict[int, Volume] = {}
+        self._links: dict[int, list[tuple[int, bytes]]] = {}
+        self._updates: dict[int, list[bytes]] = {}
 
     # Entries
 
@@ -89,7 +93,10 @@ class Device:
 
     def update(self, *entries: Entry, volume: int | None = None) -> bytes:
         """Return the update that writes entries."""
-        return self.document(self.volume if volume is None else volume).write(entries)
+        number = self.volume if volume is None else volume
+        update = self.document(number).write(entries)
+        self._updates.setdefault(number, []).append(update)
+        return update
 
     def write(self, *entries: Entry, volume: int | None = None) -> bytes:
         """Return the next envelope, which carries entries."""
@@ -100,26 +107,52 @@ class Device:
         return self.write(self.message(text)[1])
 
     def seal(
-        self, update: bytes, *, volume: int | None = None, kind: int = EnvelopeKind.UPDATE
+        self,
+        update: bytes,
+        *,
+        volume: int | None = None,
+        kind: int = EnvelopeKind.UPDATE,
+        clear: bytes = b"",
     ) -> bytes:
-        """Return the next envelope of the chain, which carries any bytes."""
+        """Return the next envelope of the chain, which carries any bytes; ``clear`` goes before
+        what is sealed."""
         self.seq += 1
+        number = self.volume if volume is None else volume
+        has_key = self.seq == 1 or kind == EnvelopeKind.SNAPSHOT
         header = Header(
             VERSION,
             kind,
             self.keys.public[:8],
             self.seq,
-            self.volume if volume is None else volume,
+            number,
             0,
             b"",
             self.seq.to_bytes(24),
-            self.keys.public if self.seq == 1 else None,
+            self.keys.public if has_key else None,
         )
         head = encode_header(header)
         authenticated = context(self.room, self.link, head)
-        body = seal(self._key, header.nonce, authenticated, update)
+        body = clear + seal(self._key, header.nonce, authenticated + clear, update)
         self.link = link_hash(authenticated, body)
+        self._links.setdefault(number, []).append((self.seq, self.link))
         return encode_envelope(Envelope(head, body, self.keys.sign(signed_text(self.link))))
+
+    def snapshot(
+        self,
+        *,
+        volume: int | None = None,
+        ranges: Sequence[Range] | None = None,
+        export: bytes | None = None,
+        stamp: Stamp | None = None,
+    ) -> bytes:
+        """Return the next envelope, a snapshot of a volume; or one that says something else."""
+        number = self.volume if volume is None else volume
+        covered = ranges_of(self._links[number]) if ranges is None else ranges
+        clear = encode_coverage(self.link, covered)
+        whole = self.document(number).export() if export is None else export
+        newest = content_of(number, None, self._updates[number]).stamp
+        text = encode_snapshot(newest if stamp is None else stamp, whole)
+        return self.seal(text, volume=number, kind=EnvelopeKind.SNAPSHOT, clear=clear)
 
     def fork(self) -> Device:
         """Return a device that goes on from the same place by itself; it has no documents."""

@@ -23,6 +23,7 @@ from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.person import member_text
 from syncchat.trust.records import Record
 from syncchat.wire.invite import decode_invite
+from tests.contracts.chains import logged
 
 from . import group_oracle
 from .group_deeds import CLOCK_DEEDS, DEEDS, HISTORY_DEEDS, MORE_DEEDS, Deed
@@ -143,8 +144,7 @@ class GroupLife:
 
     def log(self) -> list[bytes]:
         """Return all that the relay holds of the room."""
-        relay = self.world.relay.log
-        return relay.read(self.world.room_id, 0, envelopes_max=10**6, bytes_max=2**40)
+        return logged(self.world.relay.log, self.world.room_id)
 
     def records_in_log(self) -> list[bytes]:
         """Return the records that the relay counts as the room's."""

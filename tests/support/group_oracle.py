@@ -23,7 +23,8 @@ from syncchat.trust.membership import fold_group
 from syncchat.trust.person import user_of
 from syncchat.trust.records import Record, decode_record, is_record
 from syncchat.trust.seal import body_key, open_sealed
-from syncchat.wire.envelope import Header, decode_envelope
+from syncchat.wire.coverage import split_body
+from syncchat.wire.envelope import EnvelopeKind, Header, decode_envelope
 
 if TYPE_CHECKING:
     from .group_lives import GroupLife
@@ -105,26 +106,37 @@ def sealed_in_log(life: GroupLife) -> bytes:
 
 
 def opened_with(life: GroupLife, keys: set[bytes]) -> Iterator[Opened]:
-    """Yield every envelope of the relay's log that one of some room keys opens."""
+    """Yield every envelope of the relay's log that one of some room keys opens.
+
+    Where snapshots stand for others, they say by which links the chains go on.
+    """
     room = life.world.room_id
-    before: dict[bytes, bytes] = {}
+    envelopes = [decode_envelope(raw) for raw in life.log() if not is_record(raw)]
+    links: dict[tuple[bytes, int], bytes] = {}
     signers: dict[bytes, bytes] = {}
+    for envelope, header in envelopes:
+        if header.key is not None:
+            signers[header.device] = header.key
+        if header.kind == EnvelopeKind.SNAPSHOT:
+            coverage, _ = split_body(envelope.body, header.seq)
+            links[header.device, header.seq - 1] = coverage.previous
+            links |= {(header.device, part.last): part.link for part in coverage.ranges}
     places: set[tuple[bytes, int]] = set()
-    for raw in life.log():
-        if is_record(raw):
-            continue
-        envelope, header = decode_envelope(raw)
+    for envelope, header in sorted(envelopes, key=lambda each: each[1].seq):
         if (header.device, header.seq) in places:
             continue  # somebody had it put there again
         places.add((header.device, header.seq))
-        if header.key is not None:
-            signers[header.device] = header.key
-        authenticated = context(room, before.get(header.device, GENESIS), envelope.header)
-        before[header.device] = link_hash(authenticated, envelope.body)
+        previous = links.get((header.device, header.seq - 1), GENESIS)
+        authenticated = context(room, previous, envelope.header)
+        links[header.device, header.seq] = link_hash(authenticated, envelope.body)
+        sealed = envelope.body
+        if header.kind == EnvelopeKind.SNAPSHOT:
+            coverage, sealed = split_body(envelope.body, header.seq)
+            authenticated += coverage.raw
         for key in keys:
             body = body_key(key, room, signers[header.device][:8])
             with suppress(SealBroken):
-                update = open_sealed(body, header.nonce, authenticated, envelope.body)
+                update = open_sealed(body, header.nonce, authenticated, sealed)
                 yield Opened(header, update, key)
 
 

@@ -38,6 +38,7 @@ def test_wire_spec_has_every_frame_with_its_tag_and_fields(kind: type[frames.Fra
         frames.AckItem,
         frames.DeviceCursor,
         frames.ChainHead,
+        frames.Gap,
     ],
     ids=lambda kind: kind.__name__,
 )

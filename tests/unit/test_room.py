@@ -11,6 +11,7 @@ import syncchat
 from syncchat import Message, Peer, Room, Status
 from syncchat.errors import NotAllowedError, NotFoundError, ValidationError
 from syncchat.ids import message_id
+from tests.contracts.chains import logged
 from tests.support.devices import Device
 from tests.support.peers import LINK, Inbox, Net, make_peer, sync
 from tests.support.ports import FakeClock
@@ -32,7 +33,7 @@ def sealed_words(*peers: Peer) -> tuple[Room, list[str]]:
     net = Net()
     sync(net, *peers)
     newcomer = Inbox(70)
-    log = net.world.log.read(newcomer.room.id, 0, envelopes_max=10_000, bytes_max=2**30)
+    log = logged(net.world.log, newcomer.room.id)
     newcomer.deliver(*log)
     values = newcomer.db.rows(
         "select value from message union select key || value from mark union "

@@ -12,6 +12,7 @@ from syncchat.core.values import MessageValue, Root, encode_value
 from syncchat.errors import NotFoundError, ValidationError
 from syncchat.events import MessageAdded, MessageChanged
 from syncchat.ids import message_id
+from tests.contracts.chains import logged
 from tests.support.devices import Device
 from tests.support.peers import LINK, Inbox, Net, make_peer, sync
 from tests.support.ports import FakeClock
@@ -143,7 +144,7 @@ def test_deleted_reply_stays_in_its_thread_also_for_who_comes_later() -> None:
         room.delete(beside.id)
         sync(net, alice, bob)
         newcomer = Inbox(70)
-        log = net.world.log.read(heard.id, 0, envelopes_max=10_000, bytes_max=2**30)
+        log = logged(net.world.log, heard.id)
         newcomer.deliver(*log)
         assert room.digest() == heard.digest()
         for shown in (room, heard, newcomer.room):

@@ -8,13 +8,16 @@ from typing import Any
 import msgspec
 
 from syncchat import ids
-from syncchat.ids import RoomId
+from syncchat.core.journal import Entry, Volume
+from syncchat.core.snapshots import encode_snapshot
+from syncchat.core.values import Root
+from syncchat.ids import RoomId, Stamp
 from syncchat.trust import chain, keys, seal
 from syncchat.trust.files import FileSeal, blob_name, chunk_bytes, chunk_count
 from syncchat.trust.passphrase import stretch
 from syncchat.trust.signals import seal_signal
 from syncchat.trust.strongbox import Strongbox
-from syncchat.wire import frames, signal
+from syncchat.wire import coverage, frames, signal
 from syncchat.wire.codes import BlobState, ErrorCode, ItemStatus
 from syncchat.wire.envelope import (
     Envelope,
@@ -49,6 +52,7 @@ def all_files() -> dict[str, Any]:
         "auth": auth_vectors(),
         "backups": backup_vectors(),
         "envelopes": envelope_vectors(),
+        "snapshots": snapshot_vectors(),
         "files": file_vectors(),
         "frames": frame_vectors(),
         "ids": id_vectors(),
@@ -79,6 +83,16 @@ def frame_samples() -> list[tuple[str, frames.Frame]]:
         ("push", frames.Push(4, 1, [b"first envelope", b"second envelope"])),
         ("ack_all_states", frames.Ack(4, 1, [frames.AckItem(s, 300 + s) for s in ItemStatus])),
         ("deliver", frames.Deliver(4, 300, [b"an envelope"])),
+        (
+            "deliver_gaps",
+            frames.Deliver(
+                4,
+                300,
+                [b"first envelope", b"second envelope"],
+                [frames.Gap(0, 310, bytes(range(8))), frames.Gap(2, 320, bytes(range(8, 16)))],
+            ),
+        ),
+        ("snapshots", frames.Snapshots(4, [b"first snapshot", b"second snapshot"])),
         ("live", frames.Live(4, 301, bytes(range(8)))),
         ("applied", frames.Applied(4, 2**53 - 1)),
         ("cursors", frames.Cursors(4, [frames.DeviceCursor(device_a, 301)])),
@@ -348,6 +362,52 @@ def _auth_with_all() -> frames.Auth:
     return frames.Auth(VERSION, ALICE.public, host, _auth_signature(), "header.claims.sig", proof)
 
 
+def snapshot_vectors() -> dict[str, Any]:
+    """Return a chain of three envelopes of one volume, and the snapshot that stands for two."""
+    stamps = [Stamp(f"032YFWNN8M00{n}") for n in range(3)]
+    entries = [
+        Entry(Root.MESSAGES, stamps[0], '{"text":"hello"}'),
+        Entry(Root.MESSAGES, stamps[1], '{"text":"to be deleted"}'),
+        Entry(Root.MESSAGES, stamps[1], None),
+    ]
+    volume, link, known = Volume(0), chain.GENESIS, []
+    for seq, entry in enumerate(entries, 1):
+        _, link = _envelope_vector(ALICE, seq, link, volume.write([entry]), volume=0)
+        known.append((seq, link))
+    text = encode_snapshot(stamps[1], volume.export())
+    covered = coverage.encode_coverage(link, coverage.ranges_of(known))
+    header = Header(
+        version=VERSION,
+        kind=EnvelopeKind.SNAPSHOT,
+        device=ALICE.public[:8],
+        seq=4,
+        volume=0,
+        epoch=0,
+        heads=b"",
+        nonce=hashlib.blake2b(b"snapshot", digest_size=24).digest(),
+        key=ALICE.public,
+    )
+    header_bytes = encode_header(header)
+    context = chain.context(ROOM, link, header_bytes)
+    key = seal.body_key(ROOM_KEY, ROOM, header.device)
+    body = covered + seal.seal(key, header.nonce, context + covered, text)
+    after = chain.link_hash(context, body)
+    signature = ALICE.sign(chain.signed_text(after))
+    return {
+        "room": ROOM.hex(),
+        "body_key": key.hex(),
+        "stamp": stamps[1],
+        "export": volume.export().hex(),
+        "text": text.hex(),
+        "previous_link": link.hex(),
+        "ranges": [[first, last, end.hex()] for first, last, end in coverage.ranges_of(known)],
+        "coverage": covered.hex(),
+        "header": header_bytes.hex(),
+        "link": after.hex(),
+        "envelope": encode_envelope(Envelope(header_bytes, body, signature)).hex(),
+    }
+
+
 def _auth_signature() -> bytes:
     text = keys.auth_text(
         host="relay.example", incarnation=INCARNATION, nonce=CHALLENGE, version=VERSION
@@ -356,7 +416,7 @@ def _auth_signature() -> bytes:
 
 
 def _envelope_vector(
-    who: keys.DeviceKeys, seq: int, previous: bytes, update: bytes
+    who: keys.DeviceKeys, seq: int, previous: bytes, update: bytes, *, volume: int | None = None
 ) -> tuple[dict[str, Any], bytes]:
     device = who.public[:8]
     header = Header(
@@ -364,7 +424,7 @@ def _envelope_vector(
         kind=EnvelopeKind.UPDATE,
         device=device,
         seq=seq,
-        volume=seq // 3,
+        volume=seq // 3 if volume is None else volume,
         epoch=0,
         heads=b"",
         nonce=hashlib.blake2b(device + bytes((seq,)), digest_size=24).digest(),

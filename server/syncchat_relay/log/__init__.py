@@ -1,11 +1,14 @@
-"""The relay's log: per room, envelopes and records at seq 1, 2, 3… without a hole.
+"""The relay's log: per room, envelopes and records at seq 1, 2, 3….
 
 The contract, which ``tests/contracts/test_log.py`` holds every implementation to:
 
 1. ``append`` returns after one commit of the whole batch to stable storage. Seqs of a room are
    contiguous from 1. The same envelope answers with its first seq at any later time, and the
    first envelope at a place in a device's chain is the one that stays.
-2. Nothing is visible before its commit, and ``read`` is contiguous from ``after`` + 1.
+2. Nothing is visible before its commit, and ``read`` is contiguous from ``after`` + 1, but for what
+   is gone: a snapshot deletes the envelopes that it covers in the transaction that stores it. Their
+   seqs stay taken, and the fingerprints there known. ``snapshots`` tells of those that stand for
+   them. A snapshot may come ahead of its chain, which goes on over what is covered.
 3. When ``append`` raises, its outcome is unknown: give the same batch again.
 4. Records stand in the log among the envelopes, each on top of those before it, and say who may
    read and write (``gate``). An *open* log takes envelopes of anyone and shows them to anyone.
@@ -83,6 +86,14 @@ class CursorEntry:
     cursor: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Is a part of a room's log: what is still there up to ``last``, with its seqs."""
+
+    envelopes: tuple[tuple[int, bytes], ...]
+    last: int
+
+
 class Log(Protocol):
     """Keeps the envelopes of every room."""
 
@@ -117,8 +128,18 @@ class Log(Protocol):
         Only rooms that somebody has asked about, or written to, since the log was opened are known.
         """
 
-    def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:
-        """Return envelopes from seq ``after`` + 1, at least one where there is one."""
+    def read(
+        self, room: bytes, after: int, *, upto: int, envelopes_max: int, bytes_max: int
+    ) -> Stretch:
+        """Return what there is from seq ``after`` + 1 to ``upto``, which is at most the head.
+
+        A stretch that ends before ``upto`` ends with an envelope, and is not empty.
+        """
+
+    def snapshots(
+        self, room: bytes, after: int, *, upto: int, bytes_max: int
+    ) -> list[tuple[int, bytes]]:
+        """Return (seq, snapshot) of those in a part of the log, the first whatever its size."""
 
     def head(self, room: bytes) -> Head:
         """Return the end of a room's log."""

@@ -77,8 +77,8 @@ class RoomWriter(Protocol):
     def chain_of(self, device: bytes) -> ChainHead | None:
         """Return the stored head of a device's chain."""
 
-    def stored_at(self, device: bytes, chain_seq: int) -> tuple[int, bytes]:
-        """Return (seq, envelope) at a place of a stored chain."""
+    def stored_at(self, device: bytes, chain_seq: int) -> tuple[int, bytes | None] | None:
+        """Return (seq, envelope) at a place of a stored chain, or what ``StoredAt`` says."""
 
     def record_seq(self, hash_: bytes) -> int:
         """Return where a record is stored, 0 for nowhere."""

@@ -6,14 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from syncchat.ports import Random
-from syncchat.trust.chain import EMPTY_FINGERPRINT, ChainHead, next_fingerprint
+from syncchat.trust.chain import EMPTY_FINGERPRINT, GENESIS, ChainHead, next_fingerprint
 from syncchat.trust.group import Group
 from syncchat.trust.records import Record
+from syncchat.wire.coverage import Coverage, Range
 
-from . import Append, CursorEntry, Head, Holder, Outcome, Standing
+from . import Append, CursorEntry, Head, Holder, Outcome, Standing, Stretch
 from .gate import Gate, Rate
 from .groups import holder_of, last_readable, standing_of
 from .judge import Fresh
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """Is the newest snapshot of a volume: its place in the log, and in its chain."""
+
+    seq: int
+    head: ChainHead
+    coverage: Coverage
+
+    def range_at(self, chain_seq: int) -> Range | None:
+        """Return the covered range that holds a chain seq."""
+        for each in self.coverage.ranges:
+            if each.first <= chain_seq <= each.last:
+                return each
+        return None
 
 
 @dataclass(slots=True)
@@ -21,10 +38,11 @@ class _Room:
     """Is a room's log; also what the gate writes to, for nothing can fail half-way here."""
 
     name: bytes = b""
-    envelopes: list[bytes] = field(default_factory=list)
+    envelopes: list[bytes | None] = field(default_factory=list)
     fingerprints: list[bytes] = field(default_factory=list)
     chains: dict[bytes, ChainHead] = field(default_factory=dict)
     places: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    snapshots: dict[tuple[bytes, int], _Snapshot] = field(default_factory=dict)
     cursors: dict[bytes, int] = field(default_factory=dict)
     record_seqs: dict[bytes, int] = field(default_factory=dict)
     record_octets: int = 0
@@ -38,21 +56,61 @@ class _Room:
     def chain_of(self, device: bytes) -> ChainHead | None:
         return self.chains.get(device)
 
-    def stored_at(self, device: bytes, chain_seq: int) -> tuple[int, bytes]:
-        seq = self.places[device, chain_seq]
-        return seq, self.envelopes[seq - 1]
+    def stored_at(self, device: bytes, chain_seq: int) -> tuple[int, bytes | None] | None:
+        seq = self.places.get((device, chain_seq), 0)
+        if seq:
+            return seq, self.envelopes[seq - 1]
+        for (whose, _), snapshot in self.snapshots.items():
+            if whose == device and snapshot.range_at(chain_seq) is not None:
+                return snapshot.seq, None
+        return None
 
     def record_seq(self, hash_: bytes) -> int:
         return self.record_seqs.get(hash_, 0)
 
     def read_records(self) -> list[bytes]:
-        return [self.envelopes[seq - 1] for seq in self.record_seqs.values()]
+        found = [self.envelopes[seq - 1] for seq in self.record_seqs.values()]
+        return [raw for raw in found if raw is not None]
 
     def store_envelope(self, fresh: Fresh) -> int:
         seq = self._store(fresh.raw)
-        self.chains[fresh.device] = fresh.head
-        self.places[fresh.device, fresh.head.seq] = seq
+        device = fresh.device
+        self.places[device, fresh.head.seq] = seq
+        if not fresh.is_ahead:
+            self.chains[device] = fresh.head
+        if fresh.coverage is not None:
+            self._cover(fresh, seq)
+        head = self.chains.get(device) or ChainHead(fresh.head.key, 0, GENESIS)
+        self.chains[device] = self._skipped(device, head)
         return seq
+
+    def _cover(self, fresh: Fresh, seq: int) -> None:
+        coverage, device = fresh.coverage, fresh.device
+        assert coverage is not None
+        for first, last, _ in coverage.ranges:
+            for chain_seq in range(first, last + 1):
+                place = self.places.pop((device, chain_seq), 0)
+                if place:
+                    self.envelopes[place - 1] = None
+        older = self.snapshots.get((device, fresh.volume))
+        if older is None or older.head.seq < fresh.head.seq:
+            self.snapshots[device, fresh.volume] = _Snapshot(seq, fresh.head, coverage)
+
+    def _skipped(self, device: bytes, head: ChainHead) -> ChainHead:
+        """Return a chain's head where it goes on over what snapshots cover, and over those."""
+        while True:
+            after = None
+            for (whose, _), snapshot in self.snapshots.items():
+                if whose != device:
+                    continue
+                found = snapshot.range_at(head.seq + 1)
+                if found is not None:
+                    after = ChainHead(head.key, found.last, found.link)
+                elif snapshot.head.seq == head.seq + 1 and snapshot.coverage.previous == head.link:
+                    after = snapshot.head
+            if after is None:
+                return head
+            head = after
 
     def store_record(self, record: Record) -> int:
         seq = self.record_seqs[record.hash] = self._store(record.raw)
@@ -110,14 +168,34 @@ class MemoryLog:
         )
         return next(found, b"")
 
-    def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:
-        found: list[bytes] = []
+    def read(
+        self, room: bytes, after: int, *, upto: int, envelopes_max: int, bytes_max: int
+    ) -> Stretch:
+        found: list[tuple[int, bytes]] = []
         size = 0
-        for raw in self._room(room).envelopes[after : after + envelopes_max]:
+        for seq, raw in enumerate(self._room(room).envelopes[after:upto], after + 1):
+            if raw is None:
+                continue
+            size += len(raw)
+            if found and (size > bytes_max or len(found) == envelopes_max):
+                return Stretch(tuple(found), found[-1][0])
+            found.append((seq, raw))
+        return Stretch(tuple(found), upto)
+
+    def snapshots(
+        self, room: bytes, after: int, *, upto: int, bytes_max: int
+    ) -> list[tuple[int, bytes]]:
+        kept = self._room(room)
+        found: list[tuple[int, bytes]] = []
+        size = 0
+        for seq in sorted(snapshot.seq for snapshot in kept.snapshots.values()):
+            raw = kept.envelopes[seq - 1]
+            if not after < seq <= upto or raw is None:
+                continue
             size += len(raw)
             if found and size > bytes_max:
                 break
-            found.append(raw)
+            found.append((seq, raw))
         return found
 
     def head(self, room: bytes) -> Head:

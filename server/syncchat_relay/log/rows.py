@@ -6,21 +6,26 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from syncchat.ids import DeviceKey
-from syncchat.trust.chain import EMPTY_FINGERPRINT, ChainHead, next_fingerprint
+from syncchat.trust.chain import EMPTY_FINGERPRINT, GENESIS, ChainHead, next_fingerprint
 from syncchat.trust.records import Record
 
+from .covering import Covering
 from .judge import Fresh
 from .schema import SEQ_BITS
 
 
 @dataclass(slots=True)
 class _Chain:
-    """Is a chain within a transaction; ``last`` is the seq of its last envelope."""
+    """Is a chain within a transaction; ``last`` is the seq of its head's envelope, 0 for none.
+
+    ``is_covered`` tells whether snapshots stand for some of it.
+    """
 
     row: int
     head: ChainHead
     last: int
     is_changed: bool = False
+    is_covered: bool = False
 
 
 @dataclass(slots=True)
@@ -67,7 +72,23 @@ class OpenRoom:
 
     def store_envelope(self, fresh: Fresh) -> int:
         seq = self._store(fresh.raw)
-        self._advance(fresh)
+        chain = self._chain_for(fresh)
+        if fresh.is_ahead or chain.last == 0 or chain.last != seq - 1:
+            self.conn.execute("INSERT INTO run VALUES (?, ?, ?)", (chain.row, fresh.head.seq, seq))
+        if not fresh.is_ahead:
+            chain.head, chain.last = fresh.head, seq
+        covering = Covering(self.conn, self.row, chain.row)
+        if fresh.coverage is not None:
+            chain.is_covered = True
+            upto = chain.head.seq
+            covering.cover(
+                fresh.coverage, volume=fresh.volume, snapshot=fresh.head, seq=seq, upto=upto
+            )
+        if chain.is_covered:
+            head = covering.skipped(chain.head)
+            if head != chain.head:
+                chain.head, chain.last = head, 0  # what comes next begins a run
+        chain.is_changed = True
         return seq
 
     def store_record(self, record: Record) -> int:
@@ -117,21 +138,17 @@ class OpenRoom:
             ],
         )
 
-    def _advance(self, fresh: Fresh) -> None:
+    def _chain_for(self, fresh: Fresh) -> _Chain:
         chain = self.chains[fresh.device]
         if chain is None:
-            head = fresh.head
+            head = ChainHead(fresh.head.key, 0, GENESIS)
             row = _inserted(
                 self.conn,
                 "INSERT INTO chain VALUES (NULL, ?, ?, ?, ?, ?)",
-                *(self.row, head.key, head.seq, head.link, self.head),
+                *(self.row, head.key, head.seq, head.link, 0),
             )
             chain = self.chains[fresh.device] = _Chain(row, head, 0)
-        if chain.last == 0 or chain.last != self.head - 1:
-            self.conn.execute(
-                "INSERT INTO run VALUES (?, ?, ?)", (chain.row, fresh.head.seq, self.head)
-            )
-        chain.head, chain.last, chain.is_changed = fresh.head, self.head, True
+        return chain
 
     def chain_of(self, device: bytes) -> ChainHead | None:
         if device not in self.chains:
@@ -141,26 +158,35 @@ class OpenRoom:
                 (self.row, device),
             ).fetchone()
             self.chains[device] = (
-                _Chain(row[0], ChainHead(DeviceKey(row[1]), row[2], row[3]), row[4])
+                _Chain(
+                    row[0],
+                    ChainHead(DeviceKey(row[1]), row[2], row[3]),
+                    row[4],
+                    is_covered=self._has_snapshots(row[0]),
+                )
                 if row
                 else None
             )
         chain = self.chains[device]
         return chain.head if chain is not None else None
 
-    def stored_at(self, device: bytes, chain_seq: int) -> tuple[int, bytes]:
+    def stored_at(self, device: bytes, chain_seq: int) -> tuple[int, bytes | None] | None:
         chain = self.chains[device]
-        assert chain is not None  # the judge asks only within a chain that it was given
-        first_chain_seq, first = self.conn.execute(
-            "SELECT chain_seq, seq FROM run WHERE chain = ? AND chain_seq <= ? "
-            "ORDER BY chain_seq DESC LIMIT 1",
-            (chain.row, chain_seq),
-        ).fetchone()
-        seq = first + chain_seq - first_chain_seq
+        assert chain is not None  # the judge asks only about a chain that it was given
+        covering = Covering(self.conn, self.row, chain.row)
+        if chain.is_covered and (seq := covering.seq_of(chain_seq)):
+            return seq, None
+        found = covering.place_of(chain_seq, upto=chain.head.seq)
+        if not found:
+            return None
         (body,) = self.conn.execute(
-            "SELECT body FROM envelope WHERE place = ?", (self.row << SEQ_BITS | seq,)
+            "SELECT body FROM envelope WHERE place = ?", (self.row << SEQ_BITS | found,)
         ).fetchone()
-        return seq, body
+        return found, body
+
+    def _has_snapshots(self, chain: int) -> bool:
+        found = self.conn.execute("SELECT 1 FROM snapshot WHERE chain = ? LIMIT 1", (chain,))
+        return found.fetchone() is not None
 
 
 def _inserted(conn: sqlite3.Connection, statement: str, *values: object) -> int:

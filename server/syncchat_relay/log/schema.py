@@ -3,7 +3,8 @@
 ``envelope.place`` is ``room.id << 36 | seq``: one integer key clusters a room's log, costs less
 than a composite key, and keeps inner pages free of bodies. What an envelope says itself (device,
 chain seq) is not in its row. ``run`` finds an envelope by its place in a chain: a row says where
-a stretch of the chain that is also a stretch of the log begins, so a batch costs one row.
+a stretch of the chain that is also a stretch of the log begins, so a batch costs one row. It holds
+up to the next one, but for what is covered.
 ``record`` says which places of the log are records, so that a room's state is folded from those.
 """
 
@@ -80,6 +81,28 @@ def m002_records(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m003_snapshots(db: sqlite_utils.Database) -> None:
+    """Keep snapshots, what they cover, and the fingerprints of what is gone."""
+    for statement in (
+        """CREATE TABLE snapshot (
+            chain INTEGER NOT NULL, volume INTEGER NOT NULL, room INTEGER NOT NULL,
+            chain_seq INTEGER NOT NULL, seq INTEGER NOT NULL, previous BLOB NOT NULL,
+            link BLOB NOT NULL, PRIMARY KEY (chain, volume)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX snapshot_seq ON snapshot (room, seq)",
+        """CREATE TABLE covered (
+            chain INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+            link BLOB NOT NULL, volume INTEGER NOT NULL, PRIMARY KEY (chain, first)
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE faded (
+            room INTEGER NOT NULL, block INTEGER NOT NULL, kept BLOB NOT NULL,
+            PRIMARY KEY (room, block)
+        ) STRICT, WITHOUT ROWID""",
+    ):
+        db.execute(statement)
+
+
 def open_database(path: Path, *, random: Random) -> sqlite3.Connection:
     """Return a connection to the log at ``path``, created or migrated as needed.
 
@@ -92,6 +115,7 @@ def open_database(path: Path, *, random: Random) -> sqlite3.Connection:
         _refuse_foreign(db, path)
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
+        conn.execute("PRAGMA secure_delete = ON")  # what snapshots delete leaves the disk, too
         migrations.apply(db)
         conn.execute("INSERT OR IGNORE INTO relay VALUES (1, ?)", (random.bytes(8),))
     except (sqlite3.Error, StorageError) as exc:

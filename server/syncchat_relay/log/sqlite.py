@@ -15,7 +15,8 @@ from syncchat.ports import Random
 from syncchat.trust.chain import EMPTY_FINGERPRINT
 from syncchat.trust.group import Group
 
-from . import Append, CursorEntry, Head, Holder, Outcome, Standing
+from . import Append, CursorEntry, Head, Holder, Outcome, Standing, Stretch
+from .covering import faded_fingerprint
 from .gate import Gate, Rate
 from .groups import Groups, folded, holder_of, last_readable, standing_of
 from .lock import lock_folder
@@ -94,20 +95,44 @@ class SqliteLog:
             records = OpenRoom.load(self._conn, room).placed_records()
         return last_readable(records, keys, verified=verified, now_ms=now_ms)
 
-    def read(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> list[bytes]:
-        found: list[bytes] = []
+    def read(
+        self, room: bytes, after: int, *, upto: int, envelopes_max: int, bytes_max: int
+    ) -> Stretch:
+        found: list[tuple[int, bytes]] = []
+        size, last = 0, upto
+        with self._reading():
+            base = self._place(room, 0)
+            rows = self._conn.execute(
+                "SELECT place, body FROM envelope WHERE place > ? AND place <= ? "
+                "ORDER BY place LIMIT ?",
+                (base | after, base | upto, envelopes_max + 1),
+            )
+            for place, body in rows:
+                size += len(body)
+                if found and (size > bytes_max or len(found) == envelopes_max):
+                    last = found[-1][0]
+                    break
+                found.append((place - base, body))
+            rows.close()
+        return Stretch(tuple(found), last)
+
+    def snapshots(
+        self, room: bytes, after: int, *, upto: int, bytes_max: int
+    ) -> list[tuple[int, bytes]]:
+        found: list[tuple[int, bytes]] = []
         size = 0
         with self._reading():
-            place = self._place(room, after)
+            base = self._place(room, 0)
             rows = self._conn.execute(
-                "SELECT body FROM envelope WHERE place > ? AND place <= ? ORDER BY place LIMIT ?",
-                (place, place | _SEQ_MAX, envelopes_max),
+                "SELECT seq, body FROM snapshot JOIN envelope ON place = ?1 | seq "
+                "WHERE room = ?2 AND seq > ?3 AND seq <= ?4 ORDER BY seq",
+                (base, base >> SEQ_BITS, after, upto),
             )
-            for (body,) in rows:
+            for seq, body in rows:
                 size += len(body)
                 if found and size > bytes_max:
                     break
-                found.append(body)
+                found.append((seq, body))
             rows.close()
         return found
 
@@ -124,10 +149,13 @@ class SqliteLog:
         if seq > _SEQ_MAX:
             return None
         with self._reading():
+            place = self._place(room, seq)
             row = self._conn.execute(
-                "SELECT fingerprint FROM envelope WHERE place = ?", (self._place(room, seq),)
+                "SELECT fingerprint FROM envelope WHERE place = ?", (place,)
             ).fetchone()
-        return bytes(row[0]) if row else None
+            if row is None:
+                return faded_fingerprint(self._conn, place >> SEQ_BITS, seq)
+        return bytes(row[0])
 
     def chain_seq(self, room: bytes, device: bytes) -> int:
         with self._reading():

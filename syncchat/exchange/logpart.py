@@ -1,0 +1,67 @@
+"""A part of a room's log as it was delivered: envelopes at their places, and gaps between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..errors import SyncchatError
+from ..trust.chain import next_fingerprint
+
+
+class HoleInDelivery(SyncchatError):
+    """The relay left out a part of the log; the connection is to be made anew."""
+
+
+class LogPart(NamedTuple):
+    """Is what of the log is to be applied: (seq, envelope) from ``first`` to ``last``, both 0 for
+    what was told ahead of its place; and the log's fingerprint at ``last``."""
+
+    first: int
+    last: int
+    envelopes: tuple[tuple[int, bytes], ...]
+    fingerprint: bytes
+
+
+def delivered(
+    after: int,
+    envelopes: Sequence[bytes],
+    gaps: Sequence[tuple[int, int, bytes]],
+    *,
+    cursor: int,
+    fingerprint: bytes,
+) -> LogPart:
+    """Return the part of a delivery that lies behind a cursor, at which the log has a fingerprint.
+
+    ``gaps`` are (index, upto, fingerprint): the log goes on behind ``upto`` before the envelope at
+    an index. What stood in them is taken to have been as the relay says. Raises ``HoleInDelivery``
+    for a delivery that begins beyond the cursor, or whose gaps cannot be.
+    """
+    if after > cursor:
+        raise HoleInDelivery(f"log goes from {cursor} to {after + 1}")
+    first = cursor + 1
+    found: list[tuple[int, bytes]] = []
+    waiting = [*gaps]
+    seq = after
+    for index, raw in enumerate([*envelopes, None]):
+        while waiting and waiting[0][0] == index:
+            _, upto, there = waiting.pop(0)
+            if upto <= seq:
+                raise HoleInDelivery(f"a gap of the log ends at {upto}, and begins after {seq}")
+            seq = upto
+            if seq > cursor:
+                fingerprint = there
+        if raw is None:
+            break
+        seq += 1
+        if seq > cursor:
+            found.append((seq, raw))
+            fingerprint = next_fingerprint(fingerprint, raw)
+    if waiting:
+        raise HoleInDelivery("a gap of the log is beyond what was delivered")
+    return LogPart(first, max(seq, cursor), tuple(found), fingerprint)
+
+
+def told(envelopes: Sequence[bytes]) -> LogPart:
+    """Return snapshots that were told of ahead of their places."""
+    return LogPart(0, 0, tuple((0, raw) for raw in envelopes), b"")

@@ -1,0 +1,108 @@
+"""Snapshots of own volumes: one envelope in place of many, when the relay has all of those.
+
+A device snapshots what it wrote itself. A volume is due when something was erased from it, which
+must leave the relay's disk and every member's; when nothing is added to it any more; and while it
+is written whenever a third of it is loose, as in a log-structured store: so each entry is written
+two or three times in all, however long the room lives.
+
+The snapshot takes the place of the envelopes here in the transaction that writes it, and at the
+relay and elsewhere as it arrives; a crash leaves either all of that or nothing. It is sealed with
+the room's present key. Where newcomers get no key from before they came, it is sealed with the key
+that the volume was written with, and a volume with more than one is left as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..core.snapshots import Content, content_of, decode_snapshot, encode_snapshot, is_same
+from ..errors import UpdateRefused
+from ..ports import Random
+from ..storage import chains, lease, snapshots
+from ..storage.chains import ChainRow
+from ..storage.database import Database
+from ..storage.rooms import RoomRow
+from ..trust.keys import DeviceKeys
+from ..wire.coverage import RANGES_MAX
+from ..wire.limits import ENVELOPE_BYTES_MAX
+from .volumes import Texts, Volumes, read_volume
+from .writing import Writer
+
+log = logging.getLogger("syncchat.exchange")
+
+
+class Snapshotter:
+    """Makes snapshots of what this device wrote."""
+
+    def __init__(
+        self, db: Database, volumes: Volumes, keys: DeviceKeys, random: Random, holder: str
+    ) -> None:
+        self._db = db
+        self._volumes = volumes
+        self._keys = keys
+        self._holder = holder
+        self._writer = Writer(db, volumes, keys, random)
+
+    def snapshot(self, room: RoomRow) -> bool:
+        """Make a snapshot that is due in a room; tell whether there was one.
+
+        The relay must have acknowledged all of the own chain, and let this device write. Raises
+        ``LeaseLost`` or the ``StorageError`` family; then nothing was written.
+        """
+        try:
+            with self._db.atomic():
+                lease.check(self._db, self._holder)
+                own = chains.find_chain(self._db, room.id, self._keys.device)
+                group = self._volumes.groups.of(room.id)
+                if group is None or own is None or own.frozen or own.acked < own.seq:
+                    return False
+                for volume in snapshots.due(self._db, own):
+                    if self._write(room, own, volume, is_from_join=bool(group.earliest)):
+                        return True
+        except BaseException:
+            self._volumes.forget()
+            raise
+        return False
+
+    def _write(self, room: RoomRow, own: ChainRow, volume: int, *, is_from_join: bool) -> bool:
+        texts = read_volume(self._db, self._volumes, room, own, volume)
+        epoch = _epoch_of(texts) if is_from_join else room.epoch
+        if epoch is None or not 0 < len(texts.ranges) <= RANGES_MAX:
+            snapshots.note_made(self._db, own.id, volume, is_stuck=True)
+            return False
+        content = content_of(volume, texts.base, texts.rest)
+        text = encode_snapshot(content.stamp, self._volumes.document(room, own, volume).export())
+        if not self._is_right(text, content):
+            log.error("the snapshot of volume %d would not say what its updates say", volume)
+            snapshots.note_made(self._db, own.id, volume, is_stuck=True)
+            return False
+        written = self._writer.write(
+            room, own, text, volume=volume, epoch=epoch, covers=texts.ranges
+        )
+        if len(written.raw) > ENVELOPE_BYTES_MAX:
+            snapshots.note_made(self._db, own.id, volume, is_stuck=True)
+            return False
+        self._writer.store(room, own, written, last_stamp=own.last_stamp, number=own.volume)
+        seq = written.head.seq
+        snapshots.note(self._db, own.id, volume, seq, texts.ranges, content.stamp)
+        snapshots.drop_covered(self._db, own.id, volume, seq)
+        snapshots.note_made(self._db, own.id, volume)
+        chains.reset_volume(self._db, own.id, content.state, len(text))
+        return True
+
+    @staticmethod
+    def _is_right(text: bytes, content: Content) -> bool:
+        try:
+            return is_same(decode_snapshot(text, content.state.number), content)
+        except UpdateRefused:
+            return False
+
+
+def _epoch_of(texts: Texts) -> int | None:
+    """Return the epoch in which all entries of a volume were sealed, None where there are more."""
+    epochs = {
+        header.epoch
+        for header, text in zip(texts.headers, texts.updates, strict=True)
+        if text[:1] != b"\0"  # it only erases
+    }
+    return epochs.pop() if len(epochs) == 1 else None
