@@ -33,13 +33,18 @@ def encode_snapshot(stamp: Stamp, export: bytes) -> bytes:
 
 def decode_snapshot(text: bytes, number: int) -> Content:
     """Return what the snapshot of volume ``number`` holds; raises ``UpdateRefused``."""
-    if len(text) < _STAMP_BYTES:
-        raise UpdateRefused("the snapshot is cut off")
-    stamp = Stamp(base32_from_int(int.from_bytes(text[:_STAMP_BYTES]), chars=STAMP_CHARS))
+    stamp = stamp_in(text)
     state, live = read_snapshot(text[_STAMP_BYTES:], number)
     if any(change.at > stamp for change in live):
         raise UpdateRefused("a snapshot's entry is newer than the newest that it names")
     return Content(state, {change.clock: change for change in live}, stamp)
+
+
+def stamp_in(text: bytes) -> Stamp:
+    """Return the stamp that a snapshot's text begins with; raises ``UpdateRefused``."""
+    if len(text) < _STAMP_BYTES:
+        raise UpdateRefused("the snapshot is cut off")
+    return Stamp(base32_from_int(int.from_bytes(text[:_STAMP_BYTES]), chars=STAMP_CHARS))
 
 
 def export_in(text: bytes) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence, Set
 
 from ..core.clock import ZERO
 from ..core.reader import Change, VolumeState, read_update
-from ..core.snapshots import content_of, decode_snapshot, is_same, news_in
+from ..core.snapshots import content_of, decode_snapshot, is_same, news_in, stamp_in
 from ..errors import DecodeError, KeyMissing, TrustError, UpdateRefused
 from ..ids import Stamp
 from ..storage import chains
@@ -137,7 +137,7 @@ class ChainReading:
         context = links.context(self._room.room_id, previous, envelope.header)
         try:
             text = self._volumes.open(self._room, envelope, header, self._chain.key, context)
-            return decode_snapshot(text, header.volume).stamp
+            return stamp_in(text)
         except (DecodeError, TrustError):
             return ZERO  # why, is told when it is read
 

@@ -20,7 +20,7 @@ from syncchat.exchange.own import OwnChain
 from syncchat.exchange.receiving import Receiver
 from syncchat.exchange.refilling import Refiller
 from syncchat.exchange.sealing import Sealer
-from syncchat.exchange.volumes import read_volume
+from syncchat.exchange.volumes import Volumes
 from syncchat.room import Room
 from syncchat.storage import chains, changes, history, outbox, refolding, rooms
 from syncchat.storage.view import ViewBatch
@@ -36,6 +36,7 @@ from .mutants_of_groups import GROUP_MUTANTS
 from .mutants_of_kinds import KIND_MUTANTS
 from .mutants_of_reading import READING_MUTANTS
 from .mutants_of_search import SEARCH_MUTANTS
+from .mutants_of_snapshots import SNAPSHOT_MUTANTS
 from .seeding import Edit, Mutant
 
 
@@ -198,7 +199,11 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "document reloaded without its tail",
         "A document that is opened again lacks its last update.",
-        Edit(read_volume, "return updates", "return updates[:-1] or updates"),
+        Edit(
+            Volumes.document,
+            "Volume(number, texts.updates)",
+            "Volume(number, texts.updates[:-1] or texts.updates)",
+        ),
     ),
     _mutant(
         "writing does not wake the sender",
@@ -271,8 +276,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "Of a batch, the first envelope is not stored.",
         Edit(
             Batch._store,
-            "chains.add_envelopes(self._db, row.id, stored)",
-            "chains.add_envelopes(self._db, row.id, stored[1:] or stored)",
+            "stored)\n    if waiting",
+            "stored[1:] or stored)\n    if waiting",
         ),
     ),
     _mutant(
@@ -442,8 +447,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "The relay appends what it has.",
         Edit(
             judge.judge,
-            "return Outcome(ItemStatus.KNOWN if first == raw else ItemStatus.CONFLICT, seq)",
-            "return Fresh(raw, header.device, head) if first == raw and head is not None "
+            "Outcome(ItemStatus.KNOWN if first in (None, raw) else ItemStatus.CONFLICT, seq)",
+            "Fresh(raw, header.device, head) if first in (None, raw) and head is not None "
             "else Outcome(ItemStatus.CONFLICT, seq)",
         ),
     ),
@@ -481,4 +486,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *KIND_MUTANTS,
     *SEARCH_MUTANTS,
     *FILE_MUTANTS,
+    *SNAPSHOT_MUTANTS,
 )

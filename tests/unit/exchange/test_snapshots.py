@@ -8,9 +8,9 @@ from syncchat.exchange.logpart import HoleInDelivery, delivered, told
 from syncchat.ids import Stamp
 from syncchat.storage import chains, snapshots
 from syncchat.trust.chain import next_fingerprint
-from syncchat.wire.coverage import Range
 from tests.support.devices import Device
 from tests.support.peers import Inbox
+from tests.support.snapshots import lying
 
 
 def envelopes(inbox: Inbox, device: Device) -> list[int]:
@@ -166,44 +166,6 @@ def test_hole_that_no_snapshot_explains_is_named() -> None:
 
 
 # Lies
-
-
-def lying(case: str) -> tuple[Inbox, Device, bytes]:
-    """Return a peer that has a device's envelopes, and a snapshot that says something else."""
-    inbox, ann = Inbox(), Device(1)
-    _, entry = ann.message("what was said")
-    last, gone = ann.message("what was taken back")
-    raws = [ann.write(entry), ann.write(gone)]
-    raws.append(ann.write(ann.delete(last), gone._replace(raw=None)))
-    inbox.deliver(*raws)
-    links = [link for _, link in ann._links[0]]
-    other = Device(7)
-    match case:
-        case "other words":
-            assert entry.raw is not None
-            other.update(entry._replace(raw=entry.raw.replace("said", "meant")))
-            other.update(gone)
-            other.update(ann.delete(last), gone._replace(raw=None))
-            return inbox, ann, ann.snapshot(export=other.document(0).export())
-        case "left out":
-            other.update(entry)
-            return inbox, ann, ann.snapshot(export=other.document(0).export())
-        case "brought back":
-            other.update(entry)
-            other.update(gone)
-            return inbox, ann, ann.snapshot(export=other.document(0).export())
-        case "more than was written":
-            ann.update(ann.message("slipped in")[1])
-            return inbox, ann, ann.snapshot()
-        case "a later stamp":
-            return inbox, ann, ann.snapshot(stamp=ann.stamp())
-        case "a place left out":
-            return inbox, ann, ann.snapshot(ranges=[Range(1, 2, links[1])])
-        case "another link":
-            return inbox, ann, ann.snapshot(ranges=[Range(1, 3, bytes(32))])
-        case "no journal":
-            return inbox, ann, ann.snapshot(export=b"\0\0\0")
-    raise AssertionError(case)
 
 
 LIES = (

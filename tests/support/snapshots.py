@@ -1,0 +1,46 @@
+"""Snapshots that lie, for tests of who believes them."""
+
+from __future__ import annotations
+
+from syncchat.wire.coverage import Range
+
+from .devices import Device
+from .peers import Inbox
+
+
+def lying(case: str) -> tuple[Inbox, Device, bytes]:
+    """Return a peer that has a device's envelopes, and a snapshot that says something else."""
+    inbox, ann = Inbox(), Device(1)
+    _, entry = ann.message("what was said")
+    last, gone = ann.message("what was taken back")
+    raws = [ann.write(entry), ann.write(gone)]
+    raws.append(ann.write(ann.delete(last), gone._replace(raw=None)))
+    inbox.deliver(*raws)
+    links = [link for _, link in ann._links[0]]
+    other = Device(7)
+    match case:
+        case "other words":
+            assert entry.raw is not None
+            other.update(entry._replace(raw=entry.raw.replace("said", "meant")))
+            other.update(gone)
+            other.update(ann.delete(last), gone._replace(raw=None))
+            return inbox, ann, ann.snapshot(export=other.document(0).export())
+        case "left out":
+            other.update(entry)
+            return inbox, ann, ann.snapshot(export=other.document(0).export())
+        case "brought back":
+            other.update(entry)
+            other.update(gone)
+            return inbox, ann, ann.snapshot(export=other.document(0).export())
+        case "more than was written":
+            ann.update(ann.message("slipped in")[1])
+            return inbox, ann, ann.snapshot()
+        case "a later stamp":
+            return inbox, ann, ann.snapshot(stamp=ann.stamp())
+        case "a place left out":
+            return inbox, ann, ann.snapshot(ranges=[Range(1, 2, links[1])])
+        case "another link":
+            return inbox, ann, ann.snapshot(ranges=[Range(1, 3, bytes(32))])
+        case "no journal":
+            return inbox, ann, ann.snapshot(export=b"\0\0\0")
+    raise AssertionError(case)
