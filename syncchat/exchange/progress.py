@@ -26,7 +26,7 @@ class Progress:
     connection, ``is_reread`` that it is delivered from its beginning because it opened just now,
     ``is_offered`` that the first record was offered because the relay may have lost the room.
     ``ahead`` says of chains up to which seq their snapshots were pushed before the rest, and
-    ``looked_at`` at which seq of the own chain it was looked for a snapshot that is due.
+    ``looked_at`` at which seq of the own chain it was looked in vain for a snapshot that is due.
     """
 
     row: int

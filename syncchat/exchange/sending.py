@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ports import Clock, Random
-from ..storage import chains, identity, operators, rooms
+from ..storage import chains, identity, operators, rooms, snapshots
 from ..storage.database import Database
 from ..storage.rooms import RoomRow, Standing
 from ..sync.events import Dead, Refused
@@ -24,6 +24,9 @@ from .volumes import Volumes
 
 SEALS_IN_FLIGHT_MAX = 2
 """Fresh pushes of a room under way; what is written meanwhile gathers into the next envelope."""
+
+LOOK_EVERY = 8
+"""Own envelopes after which it is looked again whether a snapshot is due."""
 
 APPLIED_EVERY_MS = 1_000
 """How often the relay is told how far a room is applied; the source of others' *delivered*."""
@@ -161,15 +164,19 @@ class Sending:
         return False
 
     def _snapshot(self, progress: Progress, room: RoomRow) -> bool:
-        """Make a snapshot if one is due; it is looked for once for each state of the own chain."""
+        """Make a snapshot if one is due; it is looked for now and then, and after erasures."""
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         is_settled = own is not None and own.acked == own.seq and not progress.is_behind_itself
         if own is None or not is_settled or progress.looked_at == own.seq:
             return False
+        is_time = not progress.looked_at or own.seq - progress.looked_at >= LOOK_EVERY
+        if not is_time and not snapshots.is_erased(self._db, own.id):
+            return False
         if not self._sealer.may_write(room):
             return False
-        progress.looked_at = own.seq
-        return self._snapshotter.snapshot(room)
+        is_made = self._snapshotter.snapshot(room)
+        progress.looked_at = 0 if is_made else own.seq
+        return is_made
 
     def _give_up(self, reason: str) -> None:
         """End this connection: the next one starts from what is known for sure."""

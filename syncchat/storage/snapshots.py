@@ -127,6 +127,12 @@ def note_made(db: Database, chain: int, volume: int, *, is_stuck: bool = False) 
         db.execute("delete from erased_volume where chain = ? and volume = ?", (chain, volume))
 
 
+def is_erased(db: Database, chain: int) -> bool:
+    """Tell whether something was erased from an own volume since it was snapshotted."""
+    row = db.row("select 1 from erased_volume where chain = ? and is_stuck = 0 limit 1", (chain,))
+    return row is not None
+
+
 def due(db: Database, own: ChainRow) -> Iterator[int]:
     """Yield the volumes of the own chain of which a snapshot is to be made now.
 

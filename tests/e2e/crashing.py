@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import syncchat
-from syncchat.exchange import refilling
+from syncchat.exchange import refilling, sending
 from syncchat.room import Room
 from syncchat.storage import snapshots
 from syncchat.storage.database import Database
@@ -118,7 +118,7 @@ async def live(db: Path, plan: Plan, pipe: int, expected: int) -> None:
 
 def child(order: dict[str, Any], pipe: int) -> None:
     """Run the order's plan until it is done or the chosen step comes."""
-    snapshots.LOOSE_MIN = 2  # so that snapshots are made and taken in between, too
+    snapshots.LOOSE_MIN = sending.LOOK_EVERY = 2  # so that snapshots are made and taken, too
     install(Steps(order["last"]), every=order["every"])
     asyncio.run(live(Path(order["db"]), order["plan"], pipe, order["expected"]))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
+from syncchat.exchange import sending
 from syncchat.exchange.snapshotting import Snapshotter
 from syncchat.exchange.volumes import Volumes
 from syncchat.storage import chains, lease, rooms, snapshots
@@ -23,6 +24,7 @@ def made(seed: int, peers: int) -> Iterator[World]:
     with (
         mock.patch.object(snapshots, "LOOSE_MIN", 4),
         mock.patch.object(snapshots, "LOOSE_CLOSED_MIN", 1),
+        mock.patch.object(sending, "LOOK_EVERY", 1),
         World(seed=seed, peers=peers) as world,
     ):
         for peer in world.peers:
