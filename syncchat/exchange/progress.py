@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..storage.rooms import RoomRow
 from .duties import Duty
 
-_TIMES = ("resume_at_ms", "seal_at_ms", "records_due_ms", "rotate_due_ms")
+_TIMES = ("resume_at_ms", "seal_at_ms", "records_due_ms", "rotate_due_ms", "snapshot_at_ms")
 
 
 @dataclass(slots=True)
@@ -26,7 +26,8 @@ class Progress:
     connection, ``is_reread`` that it is delivered from its beginning because it opened just now,
     ``is_offered`` that the first record was offered because the relay may have lost the room.
     ``ahead`` says of chains up to which seq their snapshots were pushed before the rest, and
-    ``looked_at`` at which seq of the own chain it was looked in vain for a snapshot that is due.
+    ``looked_at`` at which seq of the own chain it was looked in vain for a snapshot that is due,
+    ``snapshot_at_ms`` when one will be because of a deletion.
     """
 
     row: int
@@ -58,6 +59,7 @@ class Progress:
     is_offered: bool = False
     ahead: dict[int, int] = field(default_factory=dict)
     looked_at: int = 0
+    snapshot_at_ms: int = 0
 
     def may_open(self, room: RoomRow) -> bool:
         """Tell whether a room is closed that may open by an invite which came since."""

@@ -16,7 +16,7 @@ from ..ports import Clock, Random
 from ..storage import chains, history, lease, outbox, rooms, snapshots
 from ..storage.chains import ChainRow
 from ..storage.database import Database
-from ..storage.erasing import fade
+from ..storage.erasing import fade, has_disappeared
 from ..storage.outbox import Op
 from ..storage.rooms import RoomRow
 from ..storage.view import ViewBatch
@@ -172,6 +172,14 @@ class Sealer:
                     parts.setdefault(volume, []).append(entry)
         return parts
 
+    def _is_taken_back(self, room: RoomRow, entry: Entry) -> bool:
+        """Tell whether an entry erases something that was deleted: what has only disappeared goes
+        with the next snapshot that is due anyway."""
+        if entry.raw is not None:
+            return False
+        message = outbox.target_of(entry.root, entry.key, self._keys.device)
+        return not has_disappeared(self._db, room.id, message)
+
     def _write(
         self, room: RoomRow, own: ChainRow, reading: ChainReading, volume: int, part: list[Entry]
     ) -> ChainRow:
@@ -179,7 +187,7 @@ class Sealer:
         update = self._volumes.document(room, own, volume).write(part)
         reading.take(update, volume, own.seq + 1)
         written = self._writer.write(room, own, update, volume=volume, epoch=room.epoch)
-        if any(entry.raw is None for entry in part):
+        if any(self._is_taken_back(room, entry) for entry in part):
             snapshots.note_erasure(self._db, own.id, volume)
         return self._writer.store(
             room, own, written, last_stamp=reading.last_stamp, number=reading.volume

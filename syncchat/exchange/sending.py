@@ -77,7 +77,7 @@ class Sending:
             db, self._session, self._volumes.groups, keys.device, random=random, holder=holder
         )
         self._sealer = Sealer(db, self._volumes, keys, clock, random, holder)
-        self._snapshotter = Snapshotter(db, self._volumes, keys, random, holder)
+        self._snapshotter = Snapshotter(db, self._volumes, keys, clock, random, holder)
         self._acks = Acks(db, keys, clock, holder, self._receiver)
         self._signals = Signals(
             db, self._session, self._volumes.groups, keys, passing or Passing(), clock, random
@@ -167,15 +167,19 @@ class Sending:
         """Make a snapshot if one is due; it is looked for now and then, and after erasures."""
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         is_settled = own is not None and own.acked == own.seq and not progress.is_behind_itself
-        if own is None or not is_settled or progress.looked_at == own.seq:
+        if own is None or not is_settled:
             return False
         is_time = not progress.looked_at or own.seq - progress.looked_at >= LOOK_EVERY
-        if not is_time and not snapshots.is_erased(self._db, own.id):
+        wait_ms = snapshots.erasure_due_in_ms(self._db, own.id, self._clock.now_ms())
+        if not is_time and wait_ms != 0:
+            progress.snapshot_at_ms = 0 if wait_ms is None else self._now() + wait_ms
             return False
         if not self._sealer.may_write(room):
             return False
         is_made = self._snapshotter.snapshot(room)
         progress.looked_at = 0 if is_made else own.seq
+        if wait_ms and not is_made:
+            progress.snapshot_at_ms = self._now() + wait_ms
         return is_made
 
     def _give_up(self, reason: str) -> None:

@@ -1,9 +1,9 @@
 """Snapshots of own volumes: one envelope in place of many, when the relay has all of those.
 
-A device snapshots what it wrote itself. A volume is due when something was erased from it, which
-must leave the relay's disk and every member's; when nothing is added to it any more; and while it
-is written whenever a third of it is loose, as in a log-structured store: so each entry is written
-two or three times in all, however long the room lives.
+A device snapshots what it wrote itself. A volume is due when something was deleted from it, which
+must leave the relay's disk, but not again within ten minutes; when nothing is added to it any more;
+and while it is written whenever a third of it is loose, as in a log-structured store: so each entry
+is written two or three times in all, however long the room lives.
 
 The snapshot takes the place of the envelopes here in the transaction that writes it, and at the
 relay and elsewhere as it arrives; a crash leaves either all of that or nothing. It is sealed with
@@ -17,7 +17,7 @@ import logging
 
 from ..core.snapshots import Content, content_of, decode_snapshot, encode_snapshot, is_same
 from ..errors import UpdateRefused
-from ..ports import Random
+from ..ports import Clock, Random
 from ..storage import chains, lease, snapshots
 from ..storage.chains import ChainRow
 from ..storage.database import Database
@@ -35,11 +35,18 @@ class Snapshotter:
     """Makes snapshots of what this device wrote."""
 
     def __init__(
-        self, db: Database, volumes: Volumes, keys: DeviceKeys, random: Random, holder: str
+        self,
+        db: Database,
+        volumes: Volumes,
+        keys: DeviceKeys,
+        clock: Clock,
+        random: Random,
+        holder: str,
     ) -> None:
         self._db = db
         self._volumes = volumes
         self._keys = keys
+        self._clock = clock
         self._holder = holder
         self._writer = Writer(db, volumes, keys, random)
 
@@ -56,7 +63,7 @@ class Snapshotter:
                 group = self._volumes.groups.of(room.id)
                 if group is None or own is None or own.frozen or own.acked < own.seq:
                     return False
-                for volume in snapshots.due(self._db, own):
+                for volume in snapshots.due(self._db, own, self._clock.now_ms()):
                     if self._write(room, own, volume, is_from_join=bool(group.earliest)):
                         return True
         except BaseException:
@@ -84,7 +91,15 @@ class Snapshotter:
             return False
         self._writer.store(room, own, written, last_stamp=own.last_stamp, number=own.volume)
         seq = written.head.seq
-        snapshots.note(self._db, own.id, volume, seq, texts.ranges, content.stamp)
+        snapshots.note(
+            self._db,
+            own.id,
+            volume,
+            seq,
+            texts.ranges,
+            content.stamp,
+            made_ms=self._clock.now_ms(),
+        )
         snapshots.drop_covered(self._db, own.id, volume, seq)
         snapshots.note_made(self._db, own.id, volume)
         chains.reset_volume(self._db, own.id, content.state, len(text))

@@ -88,6 +88,12 @@ def fade(db: Database, *, me: DeviceId, now_ms: int) -> bool:
     return True
 
 
+def has_disappeared(db: Database, room: int, message: str) -> bool:
+    """Tell whether a message's time was over before anybody deleted it."""
+    row = db.row("select gone from message where room = ? and message = ?", (room, message))
+    return row is not None and bool(row[0])
+
+
 def gone_in(db: Database, room: int) -> list[MessageId]:
     """Return the messages of a room that have disappeared."""
     rows = db.rows("select message from message where room = ? and gone = 1", (room,))

@@ -275,6 +275,7 @@ create table snapshot (
     chain integer not null references chain (id),
     volume integer not null,
     seq integer not null,
+    made_ms integer not null,
     primary key (chain, volume)
 ) strict, without rowid;
 

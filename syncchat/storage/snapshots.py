@@ -35,10 +35,25 @@ class Covered:
     stamp: Stamp
 
 
+ERASED_EVERY_MS = 10 * 60_000
+"""How often a volume is written anew at most because something was deleted from it: at once for
+the first, and who deletes a lot does not send it each time."""
+
+
 def note(
-    db: Database, chain: int, volume: int, seq: int, ranges: Sequence[Range], stamp: Stamp
+    db: Database,
+    chain: int,
+    volume: int,
+    seq: int,
+    ranges: Sequence[Range],
+    stamp: Stamp,
+    *,
+    made_ms: int = 0,
 ) -> None:
-    """Store what the snapshot at a seq covers, unless a newer one of its volume is here."""
+    """Store what the snapshot at a seq covers, unless a newer one of its volume is here.
+
+    ``made_ms`` is the wall time at which this device made it.
+    """
     if newest(db, chain, volume) > seq:
         return
     db.execute("delete from covered where chain = ? and volume = ?", (chain, volume))
@@ -47,7 +62,7 @@ def note(
         "values (?, ?, ?, ?, ?, ?)",
         [(chain, first, last, link, volume, stamp) for first, last, link in ranges],
     )
-    db.execute("insert or replace into snapshot values (?, ?, ?)", (chain, volume, seq))
+    db.execute("insert or replace into snapshot values (?, ?, ?, ?)", (chain, volume, seq, made_ms))
 
 
 def drop_covered(db: Database, chain: int, volume: int, seq: int) -> None:
@@ -127,19 +142,30 @@ def note_made(db: Database, chain: int, volume: int, *, is_stuck: bool = False) 
         db.execute("delete from erased_volume where chain = ? and volume = ?", (chain, volume))
 
 
-def is_erased(db: Database, chain: int) -> bool:
-    """Tell whether something was erased from an own volume since it was snapshotted."""
-    row = db.row("select 1 from erased_volume where chain = ? and is_stuck = 0 limit 1", (chain,))
-    return row is not None
+def erasure_due_in_ms(db: Database, chain: int, now_ms: int) -> int | None:
+    """Return when a volume is to be written anew because something was deleted from it, 0 for
+    now; None where there is none. ``now_ms`` is the wall time."""
+    row = db.row(
+        "select min(coalesce(made_ms, 0)) from erased_volume "
+        "left join snapshot using (chain, volume) where chain = ? and is_stuck = 0",
+        (chain,),
+    )
+    return None if row is None or row[0] is None else _wait_ms(int(row[0]), now_ms)
 
 
-def due(db: Database, own: ChainRow) -> Iterator[int]:
+def _wait_ms(made_ms: int, now_ms: int) -> int:
+    since = abs(now_ms - made_ms)  # a clock that was set back makes it due, too
+    return max(0, ERASED_EVERY_MS - since)
+
+
+def due(db: Database, own: ChainRow, now_ms: int) -> Iterator[int]:
     """Yield the volumes of the own chain of which a snapshot is to be made now.
 
-    These are the ones from which something was erased, and those of which enough is loose.
+    These are the ones from which something was deleted, and those of which enough is loose.
     """
-    for volume, loose, clock, stuck in db.rows(
-        "select envelope.volume, count(*), coalesce(max(volume.clock), 0), max(is_stuck) "
+    for volume, loose, clock, made_ms, stuck in db.rows(
+        "select envelope.volume, count(*), coalesce(max(volume.clock), 0), max(made_ms), "
+        "max(is_stuck) "
         "from envelope left join snapshot on snapshot.chain = envelope.chain "
         "and snapshot.volume = envelope.volume "
         "left join volume on volume.chain = envelope.chain and volume.number = envelope.volume "
@@ -149,14 +175,27 @@ def due(db: Database, own: ChainRow) -> Iterator[int]:
         "group by envelope.volume order by envelope.volume",
         (own.id,),
     ):
-        if stuck is not None:
-            is_due = not stuck
-        elif volume < own.volume:
+        if stuck:
+            continue
+        if stuck is not None and not _wait_ms(made_ms or 0, now_ms):
+            is_due = True
+        elif volume < own.volume and made_ms is None:
             is_due = loose >= LOOSE_CLOSED_MIN
+        elif volume < own.volume:
+            is_due = loose >= LOOSE_CLOSED_MIN and loose * 3 >= _messages(db, own.id, volume)
         else:
             is_due = loose >= LOOSE_MIN and loose * 3 >= clock
         if is_due:
             yield volume
+
+
+def _messages(db: Database, chain: int, volume: int) -> int:
+    """Return how many messages a volume still has."""
+    (count,) = db.execute(
+        "select count(*) from message where chain = ? and volume = ? and clock is not null",
+        (chain, volume),
+    ).fetchone()
+    return int(count)
 
 
 def kept_seqs(db: Database, own: ChainRow) -> list[tuple[int, str]]:

@@ -41,6 +41,7 @@ _KNOBS: tuple[tuple[str, tuple[ModuleType, ...], int, int], ...] = (
     ("VOLUME_BYTES_MAX", (journal,), 500, 5_000),
     ("LOOSE_MIN", (snapshots,), 1, 6),
     ("LOOK_EVERY", (sending,), 1, 3),
+    ("ERASED_EVERY_MS", (snapshots,), 0, 20_000),
     ("LOOSE_CLOSED_MIN", (snapshots,), 1, 4),
     ("RANGES_MAX", (snapshotting,), 1, 4),
     ("SEAL_OPS_MAX", (sealing,), 1, 4),

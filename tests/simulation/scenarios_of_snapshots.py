@@ -130,7 +130,9 @@ def removed_device() -> None:
         db = carol.peer._db
         holder = f"{carol.name}-{carol.life}"
         lease.take(db, holder, now_ms=carol.clock.now_ms())
-        forger = Snapshotter(db, Volumes(db), carol.peer._keys, carol.peer._random, holder)
+        forger = Snapshotter(
+            db, Volumes(db), carol.peer._keys, carol.clock, carol.peer._random, holder
+        )
         with mock.patch.object(snapshots, "LOOSE_MIN", 1):
             is_made = forger.snapshot(rooms.load_room(db, carol.room._row))
         _expect(is_made, True, "whether it was made")
