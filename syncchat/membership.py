@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .errors import NotAllowedError, NotFoundError, ValidationError
+from .errors import DecodeError, NotAllowedError, NotFoundError, TrustError, ValidationError
 from .exchange.duties import Duties
 from .exchange.groups import Groups
 from .exchange.intents import AnyIntent, decode_intent, encode_intent
@@ -17,15 +18,15 @@ from .storage import chains, identity, members, rooms, view
 from .storage.database import Database
 from .storage.rooms import RoomRow, Standing
 from .trust.boxes import seal_box
-from .trust.changes import Add, Genesis, History, Kind, Role
+from .trust.changes import TYPES, Add, Genesis, History, Join, Kind, Request, Role, change_of
 from .trust.epochs import make_epoch
 from .trust.group import Group
 from .trust.keys import DeviceKeys
 from .trust.membership import room_of
 from .trust.person import Person, certify, member_text, request_of, user_of
 from .trust.phrase import root_seed
-from .trust.records import NO_LOG, Record, RecordHash, make_record
-from .trust.rules import refusal_of
+from .trust.records import NO_LOG, Record, RecordHash, decode_record, make_record
+from .trust.rules import newcomer, refusal_of
 
 T = TypeVar("T")
 
@@ -73,6 +74,20 @@ class PendingChange:
     """Is a change to a room that waits for the relay, or that cannot be and why."""
 
     what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoidChange:
+    """Is a change to a room that had no effect once two branches of its log were put together.
+
+    ``what`` is a word for it ("add", "set role"), ``member`` who made it, empty for somebody who
+    never was in, ``at_ms`` when, by their clock; ``reason`` says why it does not count.
+    """
+
+    what: str
+    member: MemberId
+    at_ms: int
     reason: str
 
 
@@ -321,6 +336,30 @@ class Membership:
             for intent in members.intents(self._db, room)
         ]
 
+    def forks(self, room: int) -> int:
+        """Return how often a room's log was put together from branches, or is still to be."""
+        group = self._groups.of(room)
+        return 0 if group is None else group.forks + (len(group.heads) > 1)
+
+    def void_changes(self, room: int) -> list[VoidChange]:
+        """Return the changes that a fork of a room's log left without effect, newest first."""
+        group = self._groups.of(room)
+        if group is None or not group.refused:
+            return []
+        reasons = dict(group.refused)
+        records = [decode_record(raw) for raw in members.records_of(self._db, room)]
+        found = [
+            VoidChange(
+                Kind(record.kind).name.lower().replace("_", " "),
+                _maker(group, record),
+                record.at_ms,
+                reasons[record.hash],
+            )
+            for record in records
+            if record.hash in reasons and record.kind in TYPES
+        ]
+        return sorted(found, key=lambda each: each.at_ms, reverse=True)
+
     def user_called(self, room: int, member: str) -> bytes:
         """Return the person id of a member by id, or an unmistakable beginning of it."""
         group = self.group(room)
@@ -379,6 +418,20 @@ class Membership:
             me=self._keys.device,
             now_ms=self._clock.now_ms(),
         )
+
+
+def _maker(group: Group, record: Record) -> MemberId:
+    """Return who made a record, empty where nobody knows whose key that is."""
+    people = [*group.former.values(), *(member.person for member in group.members.values())]
+    users = {person.root: person.id for person in people} | {
+        device.key: person.id for person in people for device in person.devices.values()
+    }
+    with suppress(DecodeError, TrustError):
+        change = change_of(record)
+        if isinstance(change, Join | Request):
+            return member_text(newcomer(record, change).id)
+    user = users.get(record.signer)
+    return MemberId("") if user is None else member_text(user)
 
 
 def why_no_member(db: Database, row: RoomRow) -> str:

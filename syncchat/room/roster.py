@@ -18,11 +18,20 @@ from ..exchange.intents import (
     RemovePeople,
 )
 from ..ids import message_bytes
-from ..membership import HISTORIES, ROLES, JoinRequest, Member, PendingChange, chosen, why_no_member
+from ..membership import (
+    HISTORIES,
+    ROLES,
+    JoinRequest,
+    Member,
+    PendingChange,
+    VoidChange,
+    chosen,
+    why_no_member,
+)
 from ..membership import OpenInvite as OpenedInvite
 from ..storage import rooms
 from ..wire.invite import INVITE_SECRET_BYTES, InviteKind, InviteLink, encode_invite
-from .base import RoomPart
+from .base import RoomPart, checked_limit
 
 
 class RoomRoster(RoomPart):
@@ -137,6 +146,23 @@ class RoomRoster(RoomPart):
     def pending_changes(self) -> list[PendingChange]:
         """Return changes to who is in that wait for the relay, or that it refused, with reasons."""
         return self._peer._membership.pending(self._row)
+
+    @property
+    def forks(self) -> int:
+        """Return how often the room's log had branches, put together since or still to be.
+
+        0 is as it should be: a relay that tells everybody the same, and loses nothing, lets none
+        come up. What had no effect because of one is in ``void_changes``.
+        """
+        return self._peer._membership.forks(self._row)
+
+    def void_changes(self, *, limit: int = 50) -> list[VoidChange]:
+        """Return the changes to who is in that a fork of the room's log left without effect.
+
+        The last ``limit`` of them, newest first. Raises ``ValidationError`` for a limit outside 1
+        to 1,000.
+        """
+        return self._peer._membership.void_changes(self._row)[: checked_limit(limit)]
 
     def _change(self, intent: AnyIntent) -> None:
         with self._peer._db.atomic():

@@ -17,6 +17,7 @@ from ...errors import DatabaseDamaged
 from ...ids import room_text
 from .failures import Exit
 from .options import counted, db_option, default_db, json_option, opened, print_json
+from .people import fork_lines
 
 if TYPE_CHECKING:
     from ...peer import Peer
@@ -76,6 +77,7 @@ def _report(peer: Peer) -> dict[str, Any]:
                 "unread": room.unread(),
                 "outbox": room.outbox_count(),
                 "digest": room.digest(),
+                "forks": fork_lines(room),
             }
             for room in peer.rooms()
         ],
@@ -108,6 +110,8 @@ def _print(found: dict[str, Any]) -> None:
         )
         click.echo(f"room {safe_name(room['title'])} ({room['id'][:8]}): {', '.join(told)}")
         click.echo(f"  digest {room['digest']}")
+        for line in room["forks"]:
+            click.echo(f"  {line}")
     for fault in found["faults"]:
         click.echo(f"fault: {safe_text(fault)}")
     if not found["faults"]:

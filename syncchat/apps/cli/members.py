@@ -13,6 +13,7 @@ from .options import db_option, hint, json_option, opened, print_json, room_argu
 from .people import (
     ID_CHARS_SHOWN,
     caution_line,
+    fork_lines,
     member_called,
     table_lines,
     tell_pending,
@@ -36,7 +37,8 @@ def members(room: str, db: Path | None, as_json: bool) -> None:
       syncchat members Team
       syncchat verify show Bob              compare, then: syncchat verify yes Bob
 
-    What changed about people whom you verified is told on standard error until you answer it.
+    What changed about people whom you verified is told on standard error until you answer it. So
+    are admins whether the room's log ever had branches, and which changes had no effect for it.
     """
     with opened(db) as peer:
         found = peer.room(room)
@@ -47,6 +49,9 @@ def members(room: str, db: Path | None, as_json: bool) -> None:
             _print_table(peer, found)
         for caution in cautions:
             say(f"warning: {caution_line(caution)}")
+        if any(each.is_me and each.role in ("owner", "admin") for each in found.members()):
+            for line in fork_lines(found):
+                say(line)
         tell_standing(found)
         tell_pending(found)
 

@@ -100,6 +100,22 @@ def pending_lines(room: Room) -> list[str]:
     ]
 
 
+def fork_lines(room: Room) -> list[str]:
+    """Return in words that the room's log had branches, and which changes that left void."""
+    if not room.forks:
+        return []
+    names = {member.id: member.name for member in room.members()}
+    often = "once" if room.forks == 1 else f"{room.forks:,} times"
+    found = [
+        f"the log of who is in had branches, {often}: the relay lost records, or told different "
+        "people different things"
+    ]
+    for void in room.void_changes():
+        who = safe_name(names.get(void.member) or void.member[:ID_CHARS_SHOWN] or "a stranger")
+        found.append(f"without effect: {void.what} by {who}: {safe_line(void.reason)}")
+    return found
+
+
 def what_is(change: str) -> str:
     """Return in words what a change to a room is."""
     return _CHANGES.get(change, change)
