@@ -137,12 +137,29 @@ def open_all(
     """Return every room key that can be had and is not here yet.
 
     ``have`` gives the key that is here, ``opened`` tries the boxes. Links are followed from
-    newer to older.
+    newer to older, and on from each key that was handed on across a gap.
     """
     found: dict[int, bytes] = {}
+
+    def known(number: int) -> bytes | None:
+        return found.get(number) or have(number)
+
+    _follow_links(group, known, opened, found)
+    while _cross_gaps(group, known, found):
+        _follow_links(group, known, opened, found)
+    return found
+
+
+def _follow_links(
+    group: Group,
+    known: Callable[[int], bytes | None],
+    opened: Callable[[int], bytes | None],
+    found: dict[int, bytes],
+) -> None:
+    """Add to ``found`` the keys that boxes hold, and to which newer ones lead."""
     newer: bytes | None = None
     for number in sorted(group.epochs, reverse=True):
-        key = have(number)
+        key = known(number)
         if key is None:
             key = opened(number)
             above = group.epochs.get(number + 1)
@@ -156,15 +173,21 @@ def open_all(
             if key is not None:
                 found[number] = key
         newer = key
-    for above in group.epochs.values():  # across gaps
-        number = above.epoch.number
-        key = (found.get(number) or have(number)) if above.epoch.others else None
+
+
+def _cross_gaps(
+    group: Group, known: Callable[[int], bytes | None], found: dict[int, bytes]
+) -> bool:
+    """Add to ``found`` the keys that later epochs hand on; tell whether there was a new one."""
+    before = len(found)
+    for above in group.epochs.values():
+        key = known(above.epoch.number) if above.epoch.others else None
         for older, _, link in above.epoch.others if key is not None else ():
             with suppress(SealBroken):
                 linked = open_link(key or b"", link)
-                if have(older) is None and is_committed(group, older, linked):
-                    found.setdefault(older, linked)
-    return found
+                if known(older) is None and is_committed(group, older, linked):
+                    found[older] = linked
+    return len(found) > before
 
 
 def open_lost(

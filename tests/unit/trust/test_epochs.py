@@ -186,6 +186,24 @@ def test_link_to_a_key_that_was_not_committed_to_leads_nowhere() -> None:
     assert sorted(keys) == [1]
 
 
+def test_links_are_followed_on_from_a_key_that_was_handed_on_across_a_gap() -> None:
+    """Somebody who was left out of key 2 made key 3 without a link; the next hands key 2 on."""
+    room = house()
+    room.rotate()
+    room.rotate()
+    for previous, others in ((None, []), (3, [2])):
+        group = room.group
+        handed = [(n, group.epochs[n].epoch.commitment, room.key_of(group, n)) for n in others]
+        before = None if previous is None else room.key_of(group, previous)
+        key = room.random.bytes(32)
+        made = next_epoch(group, key, before, at_ms=NOW, random=room.random, others=handed)
+        room.keys[made.commitment] = key
+        room.record(Rotate(made), ANN)
+    assert room.group.gaps == {2}
+    room.add(EVE)
+    assert sorted(room.all_keys(EVE)) == [0, 1, 2, 3, 4]
+
+
 def test_keys_that_are_here_are_not_opened_again() -> None:
     room = house()
     room.rotate()
