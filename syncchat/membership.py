@@ -138,7 +138,13 @@ class Membership:
 
     @property
     def person(self) -> Person:
-        """Return the person as the own log says."""
+        """Return the person as the own log says.
+
+        Raises ``NotAllowedError`` while that is not here: the phrase has been typed, and no sync
+        has brought the log.
+        """
+        if not identity.person_records(self._db):
+            raise NotAllowedError("this device does not have your keys yet; sync first")
         return identity.own_person(self._db, self.root)
 
     # Rooms

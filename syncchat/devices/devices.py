@@ -62,7 +62,12 @@ class Devices(DeviceLinking):
     # Devices
 
     def all(self) -> list[Device]:
-        """Return the person's devices that may act, this one included, in order of age."""
+        """Return the person's devices that may act, this one included, in order of age.
+
+        None are known while a database that began with the phrase has not synced.
+        """
+        if not identity.person_records(self._db):
+            return []
         row = self._home()
         names = {} if row is None else fields_of(self._db, row.id)
         return [

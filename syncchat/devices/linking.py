@@ -78,9 +78,9 @@ class DeviceLinking(DevicesPart):
     def asking(self) -> list[DeviceAsking]:
         """Return the new devices that ask to be linked."""
         row = self._home()
-        if row is None:
+        group = None if row is None else self._membership.group_or_none(row.id)
+        if row is None or group is None:
             return []
-        group = self._membership.group(row.id)
         linked = {device.id for device in self._membership.person.active}
         return [
             DeviceAsking(person.active[0].id, self._emoji(row, hash_))

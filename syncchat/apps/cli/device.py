@@ -77,6 +77,8 @@ def list_(db: Path | None, as_json: bool) -> None:
                         "since": each.certified_ms,
                     }
                 )
+        elif not devices:
+            say("your devices are not known here yet; they come with the first sync")
         else:
             rows: list[tuple[str, ...]] = [("id", "name", "since", "")]
             rows += [

@@ -225,3 +225,22 @@ def test_what_is_no_phrase_or_no_link_for_a_device_makes_no_database(
     assert "syncchat join" in run("device", "join", link, *new, code=2).stderr
     assert list(tmp_path.glob("new.db*")) == []
     run("recovery", "restore", "-", "--relay", "ws://x", stdin=phrase_of(bytes(16)), code=2)
+
+
+@pytest.mark.usefixtures("alice")
+def test_phrase_that_was_typed_offline_waits_for_a_sync_and_says_so(
+    run: Run, tmp_path: Path
+) -> None:
+    new = ("--db", str(tmp_path / "new.db"))
+    words = run("recovery", "show").stdout
+    away = ("--relay", "ws://127.0.0.1:1", "--timeout", "0", *new)
+    run("recovery", "restore", "-", *away, stdin=words, code=5)
+    assert run("device", "list", "--json", *new).stdout == ""
+    assert "come with the first sync" in run("device", "list", *new).stderr
+    run("device", "revoke", "0EG7", *new, code=3)
+    for command in (
+        ("create", "Mine", "--relay", ""),
+        ("create", "Mine", "--relay", "ws://127.0.0.1:1"),
+    ):
+        assert "sync first" in run(*command, *new, code=4).stderr
+    assert run("recovery", "show", *new).stdout == words
