@@ -7,7 +7,7 @@ from collections.abc import Callable
 from syncchat.exchange import roster
 from syncchat.exchange.batch import Batch
 from syncchat.exchange.sealing import Sealer
-from syncchat.trust import epochs, membership, rules, strikes
+from syncchat.trust import epochs, membership, person, rules, strikes
 from syncchat.trust.group import Group
 
 from . import scenarios_of_groups as scenarios
@@ -51,6 +51,12 @@ GROUP_MUTANTS: tuple[Mutant, ...] = (
             "not group.members.keys() <= sealed_to",
         ),
         scenario=scenarios.lives_of_groups,
+    ),
+    _mutant(
+        "revoked device sealed to",
+        "The user key that comes with a revocation is sealed to the revoked device as well.",
+        Edit(person.revoke, "for d in stay]", "for d in person.active]"),
+        scenario=scenarios.lives_with_thieves,
     ),
     _mutant(
         "rotation not awaited",

@@ -17,7 +17,7 @@ from syncchat.trust.changes import Epoch, Rotate
 from syncchat.trust.epochs import next_epoch
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.person import member_text
-from tests.support.group_lives import GroupLife, live
+from tests.support.group_lives import GroupLife, Traits, live
 from tests.support.hostile_relays import group_of, next_envelope, put_into_log, signed_record
 
 
@@ -178,7 +178,7 @@ def written_as_somebody_leaves() -> None:
         (shared,) = alice.room.invites()
         alice.do(lambda: alice.room.revoke_invite(shared.id))
         world.run(seconds=5)
-        life._note()
+        life.note()
         carol.do(carol.room.leave)
         while len(group_of(alice).members) == 3:
             world.run(seconds=0.002)
@@ -189,5 +189,11 @@ def written_as_somebody_leaves() -> None:
 
 def lives_of_groups() -> None:
     """Some random lives of groups (``tests/property/test_group_life``)."""
-    for seed in range(60):
-        live(seed)
+    for seed in range(24):
+        live(seed, traits=Traits(is_from_join=bool(seed % 2)))
+
+
+def lives_with_thieves() -> None:
+    """Some lives in which devices are stolen, and turned out by the phrase."""
+    for seed in range(20, 40):
+        live(seed, traits=Traits(has_thieves=True))

@@ -17,11 +17,11 @@ Deed = Callable[["GroupLife", SimPeer], str]
 DEVICES_MAX = 9
 
 
-def _write(life: GroupLife, device: SimPeer) -> str:
+def write(life: GroupLife, device: SimPeer) -> str:
     return f"writes {life.write(device)}" if life.has_room(device) else "has no room"
 
 
-def _remove(life: GroupLife, device: SimPeer) -> str:
+def remove(life: GroupLife, device: SimPeer) -> str:
     if device not in life.present():
         return "is out"
     others = [m for m in device.room.members() if not m.is_me]
@@ -216,11 +216,11 @@ def _right_clock(life: GroupLife, device: SimPeer) -> str:
 
 
 DEEDS: tuple[Deed, ...] = (
-    _write,
-    _write,
-    _write,
-    _write,
-    _remove,
+    write,
+    write,
+    write,
+    write,
+    remove,
     _let_in,
     _let_in,
     _set_role,

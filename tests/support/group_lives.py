@@ -27,6 +27,7 @@ from tests.contracts.chains import logged
 
 from . import group_oracle
 from .group_deeds import CLOCK_DEEDS, DEEDS, HISTORY_DEEDS, MORE_DEEDS, Deed
+from .group_hostiles import HOSTILE_DEEDS, THIEVES_DEEDS
 from .group_villains import VILLAINS_DEEDS
 
 T = TypeVar("T")
@@ -44,12 +45,17 @@ class Traits:
     ``is_from_join``: newcomers get no earlier history; with ``turns``, admins set that on and off.
     ``is_out_of_time``: clocks are wrong by up to a day, and step back. ``has_villains``: who was
     put out pushes back-dated messages and records, by themselves and with a relay that helps them.
+    ``has_hostiles``: members meddle with what others wrote, sign what they may not, and make keys
+    that leave somebody out. ``has_thieves``: devices are stolen and used by the thief; their owners
+    begin anew with the recovery phrase.
     """
 
     is_from_join: bool = False
     turns: bool = False
     is_out_of_time: bool = False
     has_villains: bool = False
+    has_hostiles: bool = False
+    has_thieves: bool = False
 
     @property
     def is_any(self) -> bool:
@@ -58,7 +64,7 @@ class Traits:
 
     @classmethod
     def of(cls, seed: int) -> Traits:
-        """Return the traits of a seed's life; one in nine has none."""
+        """Return the traits of a seed's life; about one in twenty has none."""
         chance = SeededRandom(f"traits {seed}")
         is_from_join = chance.chance(0.5)
         return cls(
@@ -66,6 +72,8 @@ class Traits:
             is_from_join and chance.chance(0.3),
             chance.chance(0.5),
             chance.chance(0.5),
+            chance.chance(0.4),
+            chance.chance(0.4),
         )
 
 
@@ -77,6 +85,8 @@ class Told:
     writer: str
     device: str
     audience: frozenset[str]
+    devices: frozenset[str]
+    """The devices that might act for these."""
     edits: tuple[str, ...] = ()
     """What the message said before, oldest first."""
     is_gone: bool = False
@@ -104,6 +114,14 @@ class GroupLife:
     forged_records: list[Record] = field(default_factory=list)
     forged_heads: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     refused: int = 0
+    meddled: set[tuple[str, str]] = field(default_factory=set)
+    """Who edited or deleted which message of somebody else."""
+    phrases: dict[str, str] = field(default_factory=dict)
+    """Recovery phrases that people have written down."""
+    recovered: list[SimPeer] = field(default_factory=list)
+    """Devices that a recovery phrase made."""
+    spoke: dict[str, int] = field(default_factory=dict)
+    """How many messages there were when a device was last known to others to be a member's."""
 
     def __post_init__(self) -> None:
         self.chance = SeededRandom(f"group life {self.seed}")
@@ -117,7 +135,7 @@ class GroupLife:
             self.devices[0].do(lambda: self.devices[0].room.set_history("from_join"))
             self.world.run(seconds=1)
         self._members: set[str] = set()
-        self._note()
+        self.note()
 
     # What is
 
@@ -167,7 +185,7 @@ class GroupLife:
         Of what was forged, a relay may have lost a part, which nobody brings back.
         """
         forgers = [d.peer.device for d in self.devices if d.name in self.forged_heads]
-        is_forged = self.traits.has_villains and _FORGED in fault
+        is_forged = _FORGED in fault and (self.traits.has_villains or self.traits.has_hostiles)
         return ENDED in fault or is_forged or any(device in fault for device in forgers)
 
     def _holders(self, newest: Group) -> set[str]:
@@ -185,18 +203,31 @@ class GroupLife:
             if keys.public not in newest.invites or not newest.invites[keys.public].refusal(now_ms)
         }
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """Note who is in now, as those who are in know it."""
         groups = [self.group(device) for device in self.present()]
         if not groups:
             return
         newest = max(groups, key=lambda group: group.count)
         now: set[str] = {member_text(user) for group in groups for user in group.members}
-        for person in now | self._holders(newest):
+        holders = self._holders(newest)
+        for person in now | holders:
             self.since[person] = len(self.told)
+        for device in self.devices:
+            if self._is_heeded(device) or (device.is_running and device.peer.id in holders):
+                self.spoke[device.name] = len(self.told)
         if newest.history is not History.FROM_JOIN:  # all who come in now get earlier history
             self.closed = {p: told for p, told in self.closed.items() if p in self._members}
         # Not what others believe who have been offline since somebody left.
         self._members = {member_text(user) for user in newest.members}
+
+    def _is_heeded(self, device: SimPeer) -> bool:
+        """Tell whether another one that is in takes a device for a member's."""
+        return device.is_running and any(
+            self.group(other).person_of(device.peer._keys.public)
+            for other in self.present()
+            if other is not device
+        )
 
     # What happens
 
@@ -206,16 +237,20 @@ class GroupLife:
         for _ in range(steps):
             deed = self.chance_of(deeds)
             device = self.chance_of(self.devices)
-            if not device.is_running:
-                continue
-            try:
-                said = deed(self, device)
-            except (NotAllowedError, NotFoundError) as exc:
-                self.refused += 1
-                said = f"{deed.__name__.strip('_')}: refused: {exc}"
-            self.deeds.append(f"{device.name}: {said}")
-            self.world.run(seconds=(0, 0.05, 0.4, 2)[self.chance.below(4)])
-            self._note()
+            self.step(deed, device)
+
+    def step(self, deed: Deed, device: SimPeer, pause: float | None = None) -> None:
+        """Let one thing happen, and some seconds pass."""
+        if not device.is_running:
+            return
+        try:
+            said = deed(self, device)
+        except (NotAllowedError, NotFoundError) as exc:
+            self.refused += 1
+            said = f"{deed.__name__.strip('_')}: refused: {exc}"
+        self.deeds.append(f"{device.name}: {said}")
+        self.world.run(seconds=self.chance_of((0, 0.05, 0.4, 2)) if pause is None else pause)
+        self.note()
 
     def _deeds(self) -> tuple[Deed, ...]:
         """Return what may happen in this life."""
@@ -226,6 +261,10 @@ class GroupLife:
             deeds += HISTORY_DEEDS
         if traits.is_out_of_time:
             deeds += CLOCK_DEEDS
+        if traits.has_hostiles:
+            deeds += HOSTILE_DEEDS
+        if traits.has_thieves:
+            deeds += THIEVES_DEEDS
         return deeds + VILLAINS_DEEDS if traits.has_villains else deeds
 
     def chance_of(self, among: list[T] | tuple[T, ...]) -> T:
@@ -239,20 +278,24 @@ class GroupLife:
         """
         word = f"word{len(self.told):05}end"
         edits: tuple[str, ...] = ()
-        audience = frozenset(member_text(user) for user in self.group(device).members)
+        members = self.group(device).members
+        audience = frozenset(member_text(user) for user in members)
+        devices = frozenset(d.id for member in members.values() for d in member.person.active)
         if over is None:
             device.do(lambda: device.room.send(word))
         else:
             message, told = over
             device.do(lambda: device.room.edit(message, word))
             told.is_gone, edits = True, (*told.edits, told.text)
-        self.told.append(Told(word, device.peer.id, device.peer.device, audience, edits))
+        self.told.append(Told(word, device.peer.id, device.peer.device, audience, devices, edits))
         return word
 
     def ask_in(self, target: SimPeer, link: str) -> None:
         """Have somebody join by a link, and note what must stay closed to them."""
         self.invited.append((DeviceKeys(decode_invite(link).seed), target.peer.id))
-        if self.newest().history is History.FROM_JOIN:
+        newest = self.newest()
+        is_in = any(member.id == target.peer.id for member in newest.members.values())
+        if newest.history is History.FROM_JOIN and not is_in:  # and not by another device of theirs
             self._close_past(target)
         target.do(lambda: target.peer.join(link))
 
@@ -307,7 +350,7 @@ class GroupLife:
             device.go_online()
         for _ in range(SETTLE_SECONDS_MAX // 4):
             self.world.run(seconds=4)
-            self._note()
+            self.note()
             if self.is_settled():
                 return
         raise Divergence(f"not settled: {self.states()} {group_oracle.lacks(self)}")

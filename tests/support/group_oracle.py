@@ -42,8 +42,7 @@ class Opened:
 def check(life: GroupLife) -> None:
     """Raise ``Divergence`` unless who may read does, and nobody else."""
     _check_waiting(life)
-    _check_departed(life)
-    _check_newcomers(life)
+    check_outsiders(life)
     _check_pins(life)
     _check_villains(life)
     lacking = lacks(life)
@@ -56,6 +55,13 @@ def check(life: GroupLife) -> None:
         if device.room.digest() != before:
             raise Divergence(f"{device.name} shows something else when it folds anew")
         _check_faults(life, device)
+
+
+def check_outsiders(life: GroupLife) -> None:
+    """Raise ``Divergence`` if somebody has what was written while they were out; at any time."""
+    _check_departed(life)
+    _check_turned_out(life)
+    _check_newcomers(life)
 
 
 def lacks(life: GroupLife) -> list[str]:
@@ -190,6 +196,26 @@ def _check_departed(life: GroupLife) -> None:
             if device.peer.id not in told.audience and told.writer != device.peer.id
         ]
         _check_unknown(life, device, secret, "was out")
+
+
+def _check_turned_out(life: GroupLife) -> None:
+    """Look for what was written after a device was known to be revoked, at whoever has it.
+
+    One that nobody ever heard of may know what its person may, and so may who has the phrase.
+    """
+    members = life.newest().members if life.present() else {}
+    active = {d.id for member in members.values() for d in member.person.active}
+    for device in life.devices:
+        if not life.has_room(device) or device.peer.device in active:
+            continue
+        if device.peer.devices.has_phrase:
+            continue
+        secret = [
+            told.text
+            for told in life.told[life.spoke.get(device.name, life.since.get(device.peer.id, 0)) :]
+            if device.peer.device not in told.devices and told.device != device.peer.device
+        ]
+        _check_unknown(life, device, secret, "was revoked")
 
 
 def _check_newcomers(life: GroupLife) -> None:

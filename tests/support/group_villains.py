@@ -85,9 +85,9 @@ def _record_back(life: GroupLife, device: SimPeer) -> str:
     group = life.group(device) if _is_put_out(life, device) else None
     if group is None or device.peer.id in _members(life.newest()):
         return "signs nothing"  # a device that was revoked: of two of one person, the older wins
-    kind, content = _change(life, device, group)
+    kind, content = any_change(life, device, group)
     record = signed_record(life.world, device.peer._keys, content, on=group, at_ms=EPOCH_MS)
-    return f"signs a back-dated {kind}" + _push(life, device, device.peer._keys, record)
+    return f"signs a back-dated {kind}" + push_in_vain(life, device, device.peer._keys, record)
 
 
 def _send_a_stranger(life: GroupLife, device: SimPeer) -> str:
@@ -121,7 +121,7 @@ def _send_a_stranger(life: GroupLife, device: SimPeer) -> str:
     content = Join(keys.public, proof, stranger.raws, epoch)
     now_ms = EPOCH_MS + life.world.loop.now_ms
     record = signed_record(life.world, stranger.device, content, on=group, at_ms=now_ms)
-    return "sends a stranger" + _push(life, device, stranger.device, record)
+    return "sends a stranger" + push_in_vain(life, device, stranger.device, record)
 
 
 def _begin_anew(life: GroupLife, device: SimPeer) -> str:
@@ -131,7 +131,7 @@ def _begin_anew(life: GroupLife, device: SimPeer) -> str:
     group, keys = life.group(device), device.peer._keys
     if group.person_of(keys.public) is None or device.peer.id in _members(life.newest()):
         return "knows of the removal"
-    kind, content = _change(life, device, group)
+    kind, content = any_change(life, device, group)
     record = signed_record(life.world, keys, content, on=group)
     life.forged_records.append(record)
     life.world.relay.wipe()
@@ -177,7 +177,7 @@ def _is_put_out(life: GroupLife, device: SimPeer) -> bool:
     return True
 
 
-def _change(life: GroupLife, device: SimPeer, group: Group) -> tuple[str, Struct]:
+def any_change(life: GroupLife, device: SimPeer, group: Group) -> tuple[str, Struct]:
     """Return a change that a member or an admin might have made, and its name."""
     me = user_of(device.peer._membership.root)
     others = [user for user in group.members if user != me] or [me]
@@ -206,7 +206,7 @@ def _change(life: GroupLife, device: SimPeer, group: Group) -> tuple[str, Struct
     return kind, content
 
 
-def _push(life: GroupLife, device: SimPeer, keys: DeviceKeys, record: Record) -> str:
+def push_in_vain(life: GroupLife, device: SimPeer, keys: DeviceKeys, record: Record) -> str:
     """Push a record, in vain; then have a relay that helps take it, beside what it has."""
     kept = life.world.relay.log._rooms[life.world.room_id]
     life.forged_records.append(record)

@@ -123,6 +123,17 @@ def test_every_link_inside_the_documentation_leads_somewhere() -> None:
     assert broken == []
 
 
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = r"`((?:tests/)[\w/.-]*)`"
+    missing = [
+        f"{shown(page)}: {path}"
+        for page in files(".md")
+        for path in re.findall(named, page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert missing == []
+
+
 def test_every_page_is_reachable_from_the_index() -> None:
     index = ROOT / "docs" / "README.md"
     reached, to_read = {index}, [index]
