@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+import syncchat as library
+
 from .programs import (
+    SECONDS_MAX,
     RelayProgram,
     contents,
     digest,
@@ -119,6 +124,26 @@ def test_group_of_three_with_two_devices_for_one_removal_loss_and_recovery(
     assert digest(bob) == digest(phoenix)
     syncchat("sync", "--timeout", "3", "--db", laptop, code=4)
     assert ("Bob", "after the loss") not in contents(laptop)
+
+
+@pytest.mark.parametrize("history", ["shared", "from_join"])
+async def test_who_pastes_a_link_reads_what_they_may_within_ten_seconds_though_nobody_is_online(
+    relay: RelayProgram, tmp_path: Path, history: str
+) -> None:
+    with library.open(tmp_path / "alice.db", name="Alice") as alice:
+        room = alice.create_room("Team", relay=relay.url, history=history)
+        for number in range(200):
+            room.send(f"line {number}")
+        link = room.invite(uses=3, expires=timedelta(hours=1), role="reader")
+        async with alice.online(), asyncio.timeout(SECONDS_MAX):
+            await room.synced()
+    with library.open(tmp_path / "bob.db", name="Bob") as bob:
+        async with asyncio.timeout(10), bob.online():
+            joined = bob.join(link)
+            await joined.synced()
+        told = [message.text for message in joined.messages(limit=1_000)]
+        assert joined.standing == "member"
+        assert told == ([f"line {n}" for n in range(200)] if history == "shared" else [])
 
 
 def test_a_device_that_nobody_says_yes_to_gets_nothing(relay: RelayProgram, tmp_path: Path) -> None:

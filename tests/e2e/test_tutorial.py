@@ -136,6 +136,7 @@ def test_reader_who_follows_the_page_sees_what_it_says(relay: RelayProgram, tmp_
     finally:
         reader.stop()
     assert reader.read == READ
+    assert any(re.search(r" Carol \(\w{4}\): hello from Carol", told) for told in reader.told)
     kept = [reader.path(name) for name in ("new-phone.db", "laptop.db", "bob.db")]
     assert len({digest(path) for path in kept}) == 1
     names = ("phone.db", "carol.db", "new-phone.db")

@@ -184,7 +184,8 @@ def _notification_line(room: Room, event: Notification) -> str:
         return f"{title}: {counted(event.count, 'message')}{calls}"
     (message,) = event.messages
     said = safe_line(body(message), chars_max=QUOTE_CHARS_MAX)
-    return f"{title}: {Names(room).of(message.sender)}: {said}{' (mentions you)' if calls else ''}"
+    who = Names(room).of(message.sender, message.sender_name)
+    return f"{title}: {who}: {said}{' (mentions you)' if calls else ''}"
 
 
 def _muted(until_ms: int) -> str:

@@ -199,7 +199,8 @@ def _thread_line(thread: Thread, names: Names) -> str:
     said = "a message that is not here"
     if thread.root is not None:
         text = safe_line(body(thread.root), chars_max=QUOTE_CHARS_MAX)
-        said = f"{names.of(thread.root.sender)}: {text}"
+        who = names.of(thread.root.sender, thread.root.sender_name)
+        said = f"{who}: {text}"
     last = "" if thread.last is None else f", last {day(thread.last)} {clock(thread.last)}"
     unread = f", {thread.unread:,} unread" if thread.unread else ""
     mentions = f", {counted(thread.mentions, 'mention')}" if thread.mentions else ""

@@ -73,7 +73,7 @@ def search(
                 continue
             head = f"{message.id}  " if ids else ""
             where = safe_name(rooms[message.room_id].title)
-            who = names[message.room_id].of(message.sender)
+            who = names[message.room_id].of(message.sender, message.sender_name)
             click.echo(f"{head}{day(message)} {clock(message)}  {where}  {who}: {_marked(hit)}")
     if not hits:
         say("nothing found")

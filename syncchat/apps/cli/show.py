@@ -56,12 +56,17 @@ class Names:
         """Return the name of each member."""
         return self._names
 
-    def of(self, member: MemberId) -> str:
-        """Return the name to show for a member."""
+    def of(self, member: MemberId, name: str = "") -> str:
+        """Return the name to show for a member.
+
+        ``name`` is what one who is out called themselves, shown with a part of the id.
+        """
         found = self._names.get(member)
         if found is None:
             self.refresh()
             found = self._names.get(member)
+        if found is None and name not in ("", member[:6]):
+            return f"{safe_name(name)} ({member[:4]})"
         return found or member[:6]
 
 
@@ -142,7 +147,7 @@ def reactions(message: Message, names: Names) -> list[str]:
     """Return each emoji with who reacted so."""
     by_emoji: dict[str, list[str]] = {}
     for reaction in message.reactions:
-        by_emoji.setdefault(reaction.emoji, []).append(names.of(reaction.member))
+        by_emoji.setdefault(reaction.emoji, []).append(names.of(reaction.member, reaction.name))
     return [
         f"[{safe_line(emoji, chars_max=32)} {', '.join(who)}]" for emoji, who in by_emoji.items()
     ]
@@ -155,7 +160,8 @@ def quote(answered: Quote, names: Names) -> str:
     text = "(deleted)" if answered.deleted else answered.text
     if answered.kind != "text" and not answered.deleted:
         text = f"[{answered.kind}] {text}"
-    return f"{names.of(answered.sender)}: {safe_line(text, chars_max=QUOTE_CHARS_MAX)}"
+    who = names.of(answered.sender, answered.sender_name)
+    return f"{who}: {safe_line(text, chars_max=QUOTE_CHARS_MAX)}"
 
 
 def indented(text: str, by: int) -> str:
@@ -177,7 +183,8 @@ def lines_of(
             yield f"  ↳ {quote(message.quote, names)}"
         head = f"{message.id}  " if ids else ""
         head += f"{day(message)} {clock(message)}  "
-        text = f"{names.of(message.sender)}: {indented(body(message, is_drawn=is_drawn), 4)}"
+        who = names.of(message.sender, message.sender_name)
+        text = f"{who}: {indented(body(message, is_drawn=is_drawn), 4)}"
         behind = notes(message, names)
         yield f"{head}{text}  {behind}" if behind else head + text
 

@@ -156,6 +156,13 @@ def test_members_of_one_name_are_told_apart_however_it_is_disguised() -> None:
     ]
 
 
+def test_who_is_out_keeps_a_name_that_nobody_else_can_pass_for() -> None:
+    names = Names(_Members(("AAAA000000000", "Carol")))  # type: ignore[arg-type]  # members() alone
+    assert names.of(MemberId("BBBB000000000"), "Carol\x1b[2J") == "Carol␛[2J (BBBB)"
+    assert names.of(MemberId("AAAA000000000"), "Carola") == "Carol"
+    assert names.of(MemberId("CCCC000000000"), "CCCC00") == names.of(MemberId("CCCC000000000"))
+
+
 def test_people_who_come_and_are_renamed_are_told(room: Room, printed: list[str]) -> None:
     members = _Members(("AAAA000000000", "Alice"))
     screen = Screen(members, printed.append, Style(plain=True))  # type: ignore[arg-type]

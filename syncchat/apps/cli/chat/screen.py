@@ -74,7 +74,7 @@ class Screen:
         if message.quote is not None:
             self._write(self._style.dim(f"  ↳ {quote(message.quote, self.names)}"))
         head = f"[{number}] {clock(message)} "
-        name = self.names.of(message.sender)
+        name = self.names.of(message.sender, message.sender_name)
         is_late = not message.mine and message.id < self._newest
         self._newest = max(self._newest, message.id)
         behind = " ".join(part for part in (notes(message, self.names), _late(is_late)) if part)
@@ -92,7 +92,7 @@ class Screen:
         if before is None:
             return
         self._shown[message.id] = message
-        number, who = self._numbers[message.id], self.names.of(message.sender)
+        number, who = self._numbers[message.id], self.names.of(message.sender, message.sender_name)
         if message.deleted and not before.deleted:
             self.note(f"[{number}] {who} deleted this message")
             return
