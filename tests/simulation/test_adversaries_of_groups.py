@@ -459,6 +459,8 @@ def test_names_with_tricks_are_taken_nowhere(world: World, trick: str) -> None:
     alice, *_ = world.peers
     with pytest.raises(ValidationError):
         alice.room.set_title(trick)
+    with pytest.raises(ValidationError):
+        alice.peer.rename(trick)
     alice.do(lambda: alice.peer.devices.set_home(URL))
     with pytest.raises(ValidationError):
         alice.peer.devices.rename(alice.peer.device, trick)
