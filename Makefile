@@ -5,7 +5,7 @@ STAMP := .venv/stamp
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench relay fuzz nightly clean
+.PHONY: help demo test test-all bench bench-rivals relay fuzz nightly clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -30,11 +30,15 @@ nightly: $(STAMP)  ## the long way: fuzz each target for half an hour, hypothesi
 bench: $(STAMP)  ## measure, and print the figures of this machine
 	$(BIN)/python -m benchmarks
 
+bench-rivals: $(STAMP)  ## install what others would use instead, and measure beside it
+	$(BIN)/python -m benchmarks setup
+	$(BIN)/python -m benchmarks --against all
+
 relay: $(STAMP)  ## run a relay on this machine until ctrl-c
 	$(BIN)/syncchat relay
 
 clean:  ## remove the virtual environment, caches and build results
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf benchmarks/.rivals .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml constraints.txt

@@ -1,8 +1,11 @@
-"""Measure: ``python -m benchmarks [name ...] [--smoke] [--json FILE]``.
+"""Measure: ``python -m benchmarks [name ...] [--smoke] [--json FILE] [--against RIVAL]``.
 
 Runs every scenario, or those that are named; prints the machine, then each scenario's figures.
 ``--smoke`` runs them tiny, to see that they work. A single named scenario may take options of its
 own: ``python -m benchmarks NAME --help`` lists them.
+
+``--against`` measures rivals in the same run, in turn with ours; without a name, the scenarios that
+have rivals are run. ``python -m benchmarks setup`` installs the rivals beside this package.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import machine
+from . import machine, rivals
+from .rivals import installing
 
+SETUP = "setup"
 FRAME = {"__main__", "machine"}
 
 
@@ -34,18 +39,27 @@ def scenarios() -> dict[str, ModuleType]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run scenarios; return 2 for a name that is none."""
+    """Run scenarios; return 2 for a name that is none, of a scenario or of a rival."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words == [SETUP]:
+        return installing.install()
     known = scenarios()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="\n".join(f"{name:16} {module.SUMMARY}" for name, module in known.items()),
+        epilog=_epilog(known),
     )
     parser.add_argument("names", nargs="*", metavar="name", help="scenarios; all when none")
     parser.add_argument("--smoke", action="store_true", help="run tiny, to see that they work")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
-    words = sys.argv[1:] if arguments is None else arguments
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="RIVAL",
+        help="measure a rival too, or all; may be given several times",
+    )
     alone = _only_name(words, known)
     own = _add_own_arguments(parser, known[alone]) if alone else ()
     options = parser.parse_args(words)
@@ -53,25 +67,58 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         print(f"no scenario {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
+    try:
+        found = rivals.chosen(options.against)
+    except rivals.UnknownRival as exc:
+        print(exc, file=sys.stderr)
+        return 2
     chosen = {name: known[name] for name in options.names or known}
-    results = _run(chosen, options.smoke, {name: getattr(options, name) for name in own})
+    against: list[str] = options.against
+    if against and not options.names:
+        chosen = {name: module for name, module in chosen.items() if hasattr(module, "RIVALS")}
+    described = machine.describe() | _versions(found)
+    print(_table(described))
+    given = {name: getattr(options, name) for name in own}
+    results = _run(chosen, options.smoke, given, against)
     if options.json is not None:
-        report = {"machine": machine.describe(), "smoke": options.smoke, "results": results}
+        report = {"machine": described, "smoke": options.smoke, "results": results}
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
 def _run(
-    chosen: dict[str, ModuleType], smoke: bool, own: dict[str, Any]
+    chosen: dict[str, ModuleType], smoke: bool, own: dict[str, Any], against: list[str]
 ) -> dict[str, dict[str, Any]]:
-    print(_table(machine.describe()))
     results = {}
     for name, module in chosen.items():
         print(f"\n{name}: {module.SUMMARY}", flush=True)
         run: Callable[..., dict[str, Any]] = module.run
-        results[name] = run(smoke=smoke, **own)
+        if hasattr(module, "RIVALS"):
+            results[name] = run(smoke=smoke, against=against, **own)
+        else:
+            results[name] = run(smoke=smoke, **own)
+            results[name] |= rivals.ready(against, ())[1]
         print(_table(results[name]), flush=True)
     return results
+
+
+def _epilog(known: dict[str, ModuleType]) -> str:
+    lines = [f"{name:16} {module.SUMMARY}" for name, module in known.items()]
+    lines += ["", "rivals:"]
+    for rival in rivals.RIVALS.values():
+        lines.append(f"{rival.name:16} {rival.what}. What it leaves out: {rival.lacks}")
+    return "\n".join(lines)
+
+
+def _versions(names: list[str]) -> dict[str, str]:
+    """Return the versions of the packages of rivals that are there."""
+    found: dict[str, str] = {}
+    for name in names:
+        versions = rivals.RIVALS[name].versions()
+        found |= {f"{name}: {what}": version for what, version in versions.items() if version}
+    if any(rivals.RIVALS[name].is_node for name in names):
+        found["node"] = rivals.node_version()
+    return found
 
 
 def _only_name(words: list[str], known: dict[str, ModuleType]) -> str | None:

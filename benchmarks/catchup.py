@@ -6,6 +6,9 @@ import asyncio
 import sqlite3
 import statistics
 import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from itertools import count as counting
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +17,38 @@ from syncchat.apps.demo.metered import Meter
 from syncchat.ports import SystemClock
 from syncchat.storage.database import CACHE_KIB
 
-from . import machine, workload
+from . import machine, rivals, workload
 
 NAME = "catchup"
 SUMMARY = (
     "messages caught up per second, verified, opened, strictly read and folded, beside bare SQLite "
-    "inserts of the same envelopes and texts; searchable, at first by looking at each, not indexed"
+    "inserts of the same envelopes and texts; searchable, at first by looking at each, not "
+    "indexed; then through a relay until shown, beside a bare relay that keeps texts in memory "
+    "and, with --against, documents and their servers, whose clients keep nothing on disk"
 )
+RIVALS = ("automerge", "hocuspocus", "pycrdt", "yjs")
 BATCH = 100
 """Messages in an envelope of somebody who wrote offline."""
+SHOWN = 50
 
 
-def run(smoke: bool) -> dict[str, Any]:
+def run(smoke: bool, against: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures."""
     count, rounds = (400, 2) if smoke else (10_000, 5)
     figures: dict[str, Any] = {"messages": count, "devices": workload.DEVICES}
-    for how, batch in (("one by one", 1), ("in batches", BATCH)):
-        log = workload.room_log(count, batch=batch)
-        figures |= _direct(how, count, log, rounds)
-        figures |= asyncio.run(_through_relay(how, count, log, 1 if smoke else 3))
-    return figures
+    said = workload.varied_texts(count)
+    logs = {
+        "one by one": workload.room_log(count, batch=1, said=said),
+        "in batches": workload.room_log(count, batch=BATCH, said=said),
+    }
+    for how, log in logs.items():
+        figures |= _direct(how, said, log, rounds)
+    return figures | asyncio.run(_through_relays(said, logs, rounds, against))
 
 
-def _direct(how: str, count: int, log: list[bytes], rounds: int) -> dict[str, Any]:
+def _direct(how: str, said: list[str], log: list[bytes], rounds: int) -> dict[str, Any]:
+    count = len(said)
     portions = list(workload.deliveries(log))
-    said = workload.texts(count)
     per_portion = -(-count // len(portions))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -93,30 +103,73 @@ def _direct(how: str, count: int, log: list[bytes], rounds: int) -> dict[str, An
     }
 
 
-async def _through_relay(how: str, count: int, log: list[bytes], rounds: int) -> dict[str, Any]:
-    clock = SystemClock()
-    said = workload.texts(count)
-    rates: list[float] = []
-    meter = Meter()
+async def _through_relays(
+    said: list[str], logs: dict[str, list[bytes]], rounds: int, against: Sequence[str]
+) -> dict[str, Any]:
+    """Let newcomers catch up in turn, each way with a relay that has been there all the time."""
+    found, skipped = rivals.ready(against, RIVALS)
+    ways: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        async with workload.relay_process(folder) as relay:
-            await workload.push_log(relay, log)
-            for number in range(rounds):
-                meter = Meter()
-                path = folder / f"{number}.db"
-                with syncchat.open(path, name="reader", connect=meter.connect) as peer:
-                    room = peer.join(workload.invite(relay))
-                    started = clock.monotonic()
-                    async with peer.online(), asyncio.timeout(60):
-                        await room.synced()
-                        rates.append(count / (clock.monotonic() - started))
-                    _check(room, count, said)
-    return {
-        f"{how}, through a relay: messages per second": round(statistics.median(rates)),
-        f"{how}, through a relay: lowest": round(min(rates)),
-        f"{how}, through a relay: bytes down per message": round(meter.down / count, 1),
-    }
+        async with AsyncExitStack() as stack:
+            for how, log in logs.items():
+                folder = Path(name) / how
+                folder.mkdir()
+                relay = await stack.enter_async_context(workload.relay_process(folder))
+                await workload.push_log(relay, log)
+                ways[how] = _joining(folder, relay, said)
+            for rival in (rivals.BARE, *found):
+                folder = Path(name) / rival.name
+                folder.mkdir()
+                _, url = await stack.enter_async_context(rivals.serving(rival, folder))
+                filled = await rivals.call(rival, "fill", url, said)
+                ways[rival.name] = _catching_up(rival, url, said, filled)
+            runs = await machine.in_turn(ways, rounds, warm=1)
+    figures: dict[str, Any] = {}
+    times = {way: [each["seconds"] for each in rows] for way, rows in runs.items()}
+    for way, seconds in times.items():
+        rates = [len(said) / each for each in seconds]
+        what = f"{way}, through a relay"
+        figures[f"{what}: messages per second"] = round(statistics.median(rates))
+        figures[f"{what}: lowest to highest"] = machine.range_of(rates, 0)
+        down = statistics.median(each["down"] for each in runs[way]) / len(said)
+        figures[f"{what}: bytes down per message"] = round(down, 1)
+    for rival in (rivals.BARE, *found):
+        for how in logs:
+            ratio = machine.ratio(times[how], times[rival.name])
+            figures[f"{how}: time / {rival.name}"] = round(ratio, 2)
+    return figures | skipped
+
+
+def _joining(folder: Path, relay: str, said: list[str]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    turns, clock = counting(), SystemClock()
+
+    async def join() -> dict[str, Any]:
+        meter = Meter()
+        path = folder / f"{next(turns)}.db"
+        with syncchat.open(path, name="reader", connect=meter.connect) as peer:
+            room = peer.join(workload.invite(relay))
+            started = clock.monotonic()
+            async with peer.online(), asyncio.timeout(60):
+                await room.synced()
+                shown = [message.text for message in room.messages(limit=SHOWN)]
+                seconds = clock.monotonic() - started
+            assert shown == said[-SHOWN:]
+            _check(room, len(said), said)
+        return {"seconds": seconds, "down": meter.down}
+
+    return join
+
+
+def _catching_up(
+    rival: rivals.Rival, url: str, said: list[str], filled: dict[str, Any]
+) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def catch_up() -> dict[str, Any]:
+        found = await rivals.call(rival, "catchup", url, {"count": len(said), **filled})
+        assert found["count"] == len(said), rival.name
+        assert found["shown"] == said[-SHOWN:], rival.name
+        return found
+
+    return catch_up
 
 
 def _check(room: syncchat.Room, count: int, said: list[str]) -> None:

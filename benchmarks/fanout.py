@@ -1,9 +1,8 @@
-"""What a delivery costs the relay, beside a relay that only broadcasts.
+"""What a delivery costs the relay, beside one that only keeps texts in memory and forwards them.
 
-Both run in processes of their own; their CPU time comes from the operating system. One peer pushes
+All run in processes of their own; their CPU time comes from the operating system. One peer pushes
 messages of the corpus' size: alone, each after the answer to the one before, and streamed, eight
-under way, where the relay commits and delivers several at once. It runs alone by
-``python -m benchmarks.fanout [--smoke]``.
+under way, where the relay commits and delivers several at once.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import websockets.asyncio.client
-import websockets.asyncio.server
 from syncchat_relay.log import Append
 from syncchat_relay.log.sqlite import FILE_NAME, SqliteLog
 from websockets.asyncio.client import ClientConnection
@@ -31,47 +30,54 @@ from syncchat.wire.frames import Deliver, Hello, Open, Opened, Push, RoomCursor,
 from tests.contracts.chains import ROOM, Writer
 from tests.unit.relay.world import answer
 
-from . import machine
+from . import machine, rivals
+from .rivals import wire
 
 NAME = "fanout"
 SUMMARY = (
-    "relay CPU per delivery with a durable append, beside a bare websockets broadcast that checks "
-    "and stores nothing; bytes at rest; memory per idle connection (the peers' CPU is not measured)"
+    "relay CPU per delivery with a durable append, beside a bare relay and, with --against, "
+    "servers of documents, all of which keep what they get in memory only; bytes at rest; memory "
+    "per idle connection (the peers' CPU is not measured)"
 )
+RIVALS = ("hocuspocus", "pycrdt", "yjs")
 RELAY = ("-m", "syncchat_relay", "--port", "0", "--admission", "open")
 BODY_BYTES = 118
 """Makes an envelope of about 236 bytes, which is what a corpus message of 58 bytes costs."""
+TEXT_BYTES = 58
 
 
-def run(smoke: bool) -> dict[str, Any]:
+def run(smoke: bool, against: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures; Linux only, for CPU time and memory come from /proc."""
-    receivers, messages, rounds = (5, 20, 2) if smoke else (100, 1_000, 5)
+    receivers, messages, rounds = (5, 20, 2) if smoke else (100, 1_000, 3 if against else 5)
     idle = 20 if smoke else 500
-    return asyncio.run(_measure(receivers, messages, rounds, idle)) | _at_rest(smoke)
+    figures = asyncio.run(_measure(receivers, messages, rounds, against))
+    return figures | asyncio.run(_idle_memory(idle)) | _at_rest(smoke)
 
 
-async def _measure(receivers: int, messages: int, rounds: int, idle: int) -> dict[str, Any]:
+async def _measure(
+    receivers: int, messages: int, rounds: int, against: Sequence[str]
+) -> dict[str, Any]:
+    found, skipped = rivals.ready(against, RIVALS)
     figures: dict[str, Any] = {
         "receivers": receivers,
         "messages per round": messages,
         "rounds": rounds,
     }
     for window, how in ((1, "alone"), (8, "streamed")):
-        ours: list[float] = []
-        bare: list[float] = []
-        for number in range(rounds):
-            for is_bare in (False, True) if number % 2 == 0 else (True, False):
-                measure = _bare_round if is_bare else _relay_round
-                (bare if is_bare else ours).append(await measure(receivers, messages, window))
-        ratios = [a / b for a, b in zip(ours, bare, strict=True)]
-        figures |= {
-            f"{how}: relay CPU per delivery µs": round(statistics.median(ours), 2),
-            f"{how}: relay spread": _spread(ours),
-            f"{how}: bare broadcast CPU per delivery µs": round(statistics.median(bare), 2),
-            f"{how}: bare broadcast spread": _spread(bare),
-            f"{how}: relay / bare broadcast": round(statistics.median(ratios), 3),
+        ways: dict[str, Callable[[], Awaitable[float]]] = {
+            "relay": partial(_relay_round, receivers, messages, window)
         }
-    return figures | await _idle_memory(idle)
+        for rival in (rivals.BARE, *found):
+            ways[rival.name] = partial(_rival_round, rival, receivers, messages, window)
+        costs = await machine.in_turn(ways, rounds)
+        for name, each in costs.items():
+            what = f"{how}: {name}"
+            figures[f"{what}: CPU per delivery µs"] = round(statistics.median(each), 2)
+            figures[f"{what}: lowest to highest"] = machine.range_of(each, 2)
+            if name != "relay":
+                ratio = machine.ratio(costs["relay"], each)
+                figures[f"{how}: relay / {name}"] = round(ratio, 3)
+    return figures | skipped
 
 
 async def _relay_round(receivers: int, messages: int, window: int) -> float:
@@ -93,21 +99,23 @@ async def _relay_round(receivers: int, messages: int, window: int) -> float:
             return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
 
 
-async def _bare_round(receivers: int, messages: int, window: int) -> float:
-    message = Writer(1).write(body_bytes=BODY_BYTES)
-    async with _process("-m", "benchmarks.fanout", "--bare-relay") as (pid, url):
+async def _rival_round(rival: rivals.Rival, receivers: int, messages: int, window: int) -> float:
+    dialect = wire.DIALECTS[rival.name]
+    said = [f"{number:08} {'x' * (TEXT_BYTES - 9)}" for number in range(messages)]
+    pushes = wire.pushes(dialect, said)
+    async with rivals.serving(rival, None) as (pid, url):
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-            for _ in range(receivers - 1):
-                reader = await stack.enter_async_context(_connection(url))
-                tasks.create_task(_count_messages(reader, messages))
-            pusher = await stack.enter_async_context(_connection(url))
+            for _ in range(receivers - 1):  # the pusher gets each as well
+                reader = await wire.join(stack, url, dialect)
+                tasks.create_task(wire.receive_until(reader, said[-1].encode()))
+            pusher = await wire.join(stack, url, dialect)
             before = _cpu_seconds(pid)
-            await _push_all(pusher, [message] * messages, window)
+            await wire.push_all(pusher, dialect, pushes, window)
         return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
 
 
 async def _push_all(pusher: ClientConnection, pushes: list[bytes], window: int) -> None:
-    """Send all, at most ``window`` unanswered; the relay answers by Ack, the bare one by echo."""
+    """Send all, at most ``window`` unanswered."""
     answered = 0
     for number, push in enumerate(pushes):
         while number - answered >= window:
@@ -184,11 +192,6 @@ async def _count_envelopes(websocket: ClientConnection, count: int) -> None:
             count -= len(frame.envelopes)
 
 
-async def _count_messages(websocket: ClientConnection, count: int) -> None:
-    for _ in range(count):
-        await websocket.recv()
-
-
 @asynccontextmanager
 async def _process(*arguments: str) -> AsyncIterator[tuple[int, str]]:
     process = await asyncio.create_subprocess_exec(
@@ -211,42 +214,3 @@ def _cpu_seconds(pid: int) -> float:
 def _resident_bytes(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _spread(values: list[float]) -> float:
-    return round((max(values) - min(values)) / statistics.median(values), 3)
-
-
-async def _bare_relay() -> None:
-    async def connection(websocket: websockets.asyncio.server.ServerConnection) -> None:
-        async for message in websocket:
-            websockets.asyncio.server.broadcast(server.connections, message)
-
-    server = await websockets.asyncio.server.serve(
-        connection, "127.0.0.1", 0, compression=None, ping_interval=None
-    )
-    print(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await server.serve_forever()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def main(words: list[str]) -> None:
-    """Run the scenario alone, or the bare relay that it is measured beside."""
-    if "--bare-relay" in words:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_bare_relay())
-        return
-    figures = machine.describe() | run(smoke="--smoke" in words)
-    for name, value in figures.items():
-        print(f"{name:36} {value}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -32,7 +32,7 @@ from syncchat.ports import SystemClock, SystemRandom
 from syncchat.trust.files import chunk_bytes
 
 from . import machine
-from .fanout import _loop_factory
+from .rivals.driver import loop_factory
 
 NAME = "file_transfer"
 SUMMARY = (
@@ -284,7 +284,7 @@ def main(words: list[str]) -> None:
         case ["--bare-receiver", url, path, size]:
             asyncio.run(_bare_receive(url, path, int(size)))
         case ["--bare-relay", path, size]:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(_bare_relay(path, int(size)))
         case _:
             figures = machine.describe() | run(smoke="--smoke" in words)

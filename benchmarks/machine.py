@@ -8,10 +8,13 @@ import sqlite3
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 LIBRARIES = (
     "syncchat",
@@ -78,23 +81,52 @@ def alternate(a: Callable[[], object], b: Callable[[], object], rounds: int) -> 
             times[which].append(_seconds(b if which else a))
     return Comparison(
         a_median=statistics.median(times[0]),
-        a_spread=_spread(times[0]),
+        a_spread=spread(times[0]),
         b_median=statistics.median(times[1]),
-        b_spread=_spread(times[1]),
-        ratio=statistics.median(x / y for x, y in zip(*times, strict=True)),
+        b_spread=spread(times[1]),
+        ratio=ratio(*times),
         rounds=rounds,
     )
+
+
+async def in_turn(
+    ways: Mapping[str, Callable[[], Awaitable[Result]]], rounds: int, *, warm: int = 0
+) -> dict[str, list[Result]]:
+    """Go every way once a round, and begin each round with another; return what each gave.
+
+    What the first ``warm`` rounds give is not kept.
+    """
+    found: dict[str, list[Result]] = {name: [] for name in ways}
+    names = list(ways)
+    for number in range(warm + rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            result = await ways[name]()
+            if number >= warm:
+                found[name].append(result)
+    return found
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median of the ratios ours / theirs of each round."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def spread(values: Sequence[float]) -> float:
+    """Return the distance between the quartiles by the median."""
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / statistics.median(values)
+
+
+def range_of(values: Sequence[float], digits: int = 3) -> str:
+    """Return the lowest and the highest, for a reader."""
+    return f"{min(values):,.{digits}f} to {max(values):,.{digits}f}"
 
 
 def _seconds(way: Callable[[], object]) -> float:
     started = time.perf_counter()
     way()
     return max(time.perf_counter() - started, 1e-9)
-
-
-def _spread(times: list[float]) -> float:
-    low, _, high = statistics.quantiles(times, n=4, method="inclusive")
-    return (high - low) / statistics.median(times)
 
 
 def _processor() -> str:

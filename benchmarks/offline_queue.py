@@ -5,71 +5,92 @@ from __future__ import annotations
 import asyncio
 import statistics
 import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count as counting
 from pathlib import Path
 from typing import Any
-
-from pycrdt import Array, Doc
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
 
 import syncchat
 from syncchat.apps.demo.metered import Meter
 from syncchat.ports import SystemClock
 
-from . import workload
+from . import machine, rivals, workload
 
 NAME = "offline_queue"
 SUMMARY = (
     "from reconnecting with messages written offline until another peer, which is online, shows "
-    "them all, and the bytes on the wire for it; beside a plaintext WebSocket echo of the texts, "
-    "which keeps nothing, and the updates of pycrdt; loopback, relay in a process of its own"
+    "them all: seconds, bytes on the wire, and at rest at the relay, once it is closed; beside a "
+    "bare relay that keeps texts in memory and, with --against, documents and their servers; "
+    "loopback, relays in processes of their own, both peers in one"
 )
+RIVALS = ("automerge", "hocuspocus", "pycrdt", "yjs")
 
 
-def run(smoke: bool) -> dict[str, Any]:
+def run(smoke: bool, against: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures."""
     count, rounds = (50, 2) if smoke else (1_000, 7)
-    return asyncio.run(_measure(count, rounds))
+    return asyncio.run(_measure(count, rounds, against))
 
 
-async def _measure(count: int, rounds: int) -> dict[str, Any]:
+async def _measure(count: int, rounds: int, against: Sequence[str]) -> dict[str, Any]:
+    found, skipped = rivals.ready(against, RIVALS)
     said = workload.texts(count)
-    ours: list[float] = []
-    bare: list[float] = []
-    up: list[int] = []
-    down: list[int] = []
-    with tempfile.TemporaryDirectory() as name:
-        for number in range(rounds):
-            for is_bare in (False, True) if number % 2 == 0 else (True, False):
-                if is_bare:
-                    bare.append(await _echo(said))
-                    continue
-                folder = Path(name) / str(number)
-                folder.mkdir()
-                seconds, meters = await _reconnect(folder, said)
-                ours.append(seconds)
-                up.append(meters[0].up)
-                down.append(meters[1].down)
     text_bytes = sum(len(text.encode()) for text in said)
-    return {
-        "messages": count,
-        "rounds": rounds,
-        "seconds": round(statistics.median(ours), 4),
-        "seconds, lowest to highest": f"{min(ours):.4f} to {max(ours):.4f}",
-        "echo: seconds": round(statistics.median(bare), 4),
-        "time / echo": round(statistics.median(a / b for a, b in zip(ours, bare, strict=True)), 2),
-        "bytes of text": text_bytes,
-        "bytes up, writer": round(statistics.median(up)),
-        "bytes down, other peer": round(statistics.median(down)),
-        "bytes up / bytes of text": round(statistics.median(up) / text_bytes, 3),
-        "pycrdt updates, plaintext: bytes": _pycrdt_bytes(said),
-    }
+    with tempfile.TemporaryDirectory() as name:
+        ways = {"ours": _ours(Path(name), said)}
+        ways |= {rival.name: _theirs(rival, Path(name), said) for rival in (rivals.BARE, *found)}
+        runs = await machine.in_turn(ways, rounds)
+    figures: dict[str, Any] = {"messages": count, "rounds": rounds, "bytes of text": text_bytes}
+    times = {way: [each["seconds"] for each in rows] for way, rows in runs.items()}
+    for way, rows in runs.items():
+        figures[f"{way}: seconds"] = round(statistics.median(times[way]), 4)
+        figures[f"{way}: seconds, lowest to highest"] = machine.range_of(times[way], 4)
+        if way != "ours":
+            figures[f"time / {way}"] = round(machine.ratio(times["ours"], times[way]), 2)
+        for what in ("up", "down"):
+            size = statistics.median(each[what] for each in rows)
+            figures[f"{way}: bytes {what}"] = round(size)
+        figures[f"{way}: bytes up / bytes of text"] = round(
+            figures[f"{way}: bytes up"] / text_bytes, 3
+        )
+        if way != rivals.BARE.name:
+            at_rest = statistics.median(each["at_rest"] for each in rows)
+            figures[f"{way}: bytes at rest"] = round(at_rest)
+    return figures | skipped
 
 
-async def _reconnect(folder: Path, said: list[str]) -> tuple[float, tuple[Meter, Meter]]:
+def _ours(folder: Path, said: list[str]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    turns = counting()
+
+    async def reconnect() -> dict[str, Any]:
+        own = folder / f"ours-{next(turns)}"
+        (own / "relay").mkdir(parents=True)
+        found = await _reconnect(own, said)
+        return found | {"at_rest": _size(own / "relay")}
+
+    return reconnect
+
+
+def _theirs(
+    rival: rivals.Rival, folder: Path, said: list[str]
+) -> Callable[[], Awaitable[dict[str, Any]]]:
+    turns = counting()
+
+    async def reconnect() -> dict[str, Any]:
+        own = folder / f"{rival.name}-{next(turns)}"
+        own.mkdir()
+        async with rivals.serving(rival, own) as (_, url):
+            found = await rivals.call(rival, "offline", url, said)
+            assert found["isRight"], rival.name
+        return found | {"at_rest": _size(own)}
+
+    return reconnect
+
+
+async def _reconnect(folder: Path, said: list[str]) -> dict[str, Any]:
     clock = SystemClock()
     writing, reading = Meter(), Meter()
-    async with workload.relay_process(folder) as relay:
+    async with workload.relay_process(folder / "relay") as relay:
         with (
             syncchat.open(folder / "a.db", name="ann", connect=writing.connect) as ann,
             syncchat.open(folder / "b.db", name="ben", connect=reading.connect) as ben,
@@ -90,48 +111,8 @@ async def _reconnect(folder: Path, said: list[str]) -> tuple[float, tuple[Meter,
                     await mine.synced()
             assert [m.text for m in theirs.messages(limit=len(said))] == said
             assert mine.digest() == theirs.digest()
-    return seconds, (writing, reading)
+    return {"seconds": seconds, "up": writing.up, "down": reading.down}
 
 
-async def _echo(said: list[str]) -> float:
-    """Send texts to a server that gives each back to another connection; return the seconds."""
-    clock = SystemClock()
-    others: list[ServerConnection] = []
-
-    async def forward(connection: ServerConnection) -> None:
-        others.append(connection)
-        async for message in connection:
-            for other in others:
-                if other is not connection:
-                    await other.send(message)
-
-    async with serve(forward, "127.0.0.1", 0, compression=None) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with (
-            connect(f"ws://127.0.0.1:{port}", compression=None) as near,
-            connect(f"ws://127.0.0.1:{port}", compression=None) as far,
-            asyncio.TaskGroup() as tasks,
-        ):
-            started = clock.monotonic()
-            tasks.create_task(_send_all(near, said))
-            received = [await far.recv() for _ in said]
-            seconds = clock.monotonic() - started
-    assert received == said
-    return seconds
-
-
-async def _send_all(connection: Any, said: list[str]) -> None:
-    for text in said:
-        await connection.send(text)
-
-
-def _pycrdt_bytes(said: list[str]) -> int:
-    """Return the size of one update for each text, as a Yjs provider sends them."""
-    sizes: list[int] = []
-    doc: Doc[Any] = Doc()
-    messages = doc.get("messages", type=Array)
-    subscription = doc.observe(lambda event: sizes.append(len(event.update)))
-    for text in said:
-        messages.append(text)
-    doc.unobserve(subscription)
-    return sum(sizes)
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("**/*") if path.is_file())

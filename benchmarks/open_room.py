@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sqlite3
 import statistics
 import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pycrdt import Doc, Map
-
-from . import workload
+from . import machine, rivals, workload
 
 NAME = "open_room"
 SUMMARY = (
     "time and memory to open a peer's database and read the last 50 messages of a large room in a "
-    "fresh process, after imports, beside one pycrdt Doc with the same texts in a Map by their "
-    "order (an Array of so many is quadratic to build); nothing is drawn"
+    "fresh process, after imports, beside a bare SQLite table of the texts and, with --against, "
+    "documents of the same texts, written by eight devices; nothing is drawn"
 )
+RIVALS = ("automerge", "loro", "pycrdt", "yjs")
 MESSAGES = 100_000
 SHOWN = 50
 SMALL = 2_000
@@ -36,8 +38,7 @@ path = sys.argv[1]
 before, started = memory(), time.perf_counter()
 {work}
 seconds, grown = time.perf_counter() - started, memory() - before
-is_right = shown == json.load(sys.stdin)
-print(json.dumps({{"ms": seconds * 1000, "bytes": grown, "is_right": is_right}}))
+print(json.dumps({{"ms": seconds * 1000, "bytes": grown, "shown": shown}}))
 """
 _OURS = _MEASURED.format(
     imports="import syncchat; syncchat.open",
@@ -46,16 +47,15 @@ peer = syncchat.open(path)
 shown = [message.text for message in peer.rooms()[0].messages(limit={SHOWN})]
 """,
 )
-_DOC = _MEASURED.format(
-    imports="from pycrdt import Doc, Map",
+_BARE = _MEASURED.format(
+    imports="import sqlite3",
     work=f"""
-doc = Doc()
-messages = doc.get("messages", type=Map)
-with open(path, "rb") as file:
-    doc.apply_update(file.read())
-shown = [messages[key] for key in sorted(messages.keys())[-{SHOWN}:]]
+db = sqlite3.connect(path)
+rows = db.execute("select text from message order by id desc limit {SHOWN}").fetchall()
+shown = [text for (text,) in reversed(rows)]
 """,
 )
+Way = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,61 +63,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--messages", type=int, default=MESSAGES, metavar="N")
 
 
-def run(smoke: bool, messages: int = MESSAGES) -> dict[str, Any]:
+def run(smoke: bool, messages: int = MESSAGES, against: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures; Linux only, for memory comes from /proc."""
     count, rounds = (SMALL, 2) if smoke else (messages, 9)
+    return asyncio.run(_measure(count, rounds, against))
+
+
+async def _measure(count: int, rounds: int, against: Sequence[str]) -> dict[str, Any]:
+    found, skipped = rivals.ready(against, RIVALS)
+    said = workload.varied_texts(count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _build_room(folder / "small.db", SMALL)
-        _build_room(folder / "large.db", count)
-        _build_doc(folder / "doc", count)
-        ways = {
-            "room": (_OURS, folder / "large.db", count),
-            f"room of {SMALL:,}": (_OURS, folder / "small.db", SMALL),
-            "pycrdt Doc": (_DOC, folder / "doc", count),
+        small = f"room of {SMALL:,}"
+        build_room(folder / small, said[:SMALL])
+        build_room(folder / "room", said)
+        _build_table(folder / "bare SQLite", said)
+        ways: dict[str, Way] = {
+            "room": partial(_opened, _OURS, folder / "room", said),
+            small: partial(_opened, _OURS, folder / small, said[:SMALL]),
+            "bare SQLite": partial(_opened, _BARE, folder / "bare SQLite", said),
         }
-        found = asyncio.run(_measure(ways, rounds))
-        sizes = {
-            "room: database bytes per message": (folder / "large.db").stat().st_size / count,
-            "pycrdt Doc: bytes per message": (folder / "doc").stat().st_size / count,
-        }
+        for rival in found:
+            path = folder / rival.name
+            await rivals.call(rival, "build", str(path), said)
+            ways[rival.name] = partial(_opened_by, rival, path, said)
+        runs = await machine.in_turn(ways, rounds, warm=1)
+        sizes = {way: (folder / way).stat().st_size / count for way in ways if way != small}
     figures: dict[str, Any] = {"messages": count, "rounds": rounds}
-    for way, runs in found.items():
-        times = sorted(run["ms"] for run in runs)
-        figures[f"{way}: ms"] = round(statistics.median(times), 2)
-        figures[f"{way}: ms lowest to highest"] = f"{times[0]:.2f} to {times[-1]:.2f}"
-        figures[f"{way}: MB"] = round(statistics.median(run["bytes"] for run in runs) / 1e6, 1)
-    ratios = [a["ms"] / b["ms"] for a, b in zip(found["room"], found["pycrdt Doc"], strict=True)]
-    figures["time / pycrdt Doc"] = round(statistics.median(ratios), 4)
-    return figures | {what: round(size, 1) for what, size in sizes.items()}
+    times = {way: [run["ms"] for run in each] for way, each in runs.items()}
+    for way, each in times.items():
+        figures[f"{way}: ms"] = round(statistics.median(each), 2)
+        figures[f"{way}: ms lowest to highest"] = machine.range_of(each, 2)
+        grown = statistics.median(run["bytes"] for run in runs[way])
+        figures[f"{way}: MB"] = round(grown / 1e6, 1)
+    for way in ways:
+        if way not in ("room", small):
+            figures[f"time / {way}"] = round(machine.ratio(times["room"], times[way]), 4)
+    for way, size in sizes.items():
+        figures[f"{way}: file bytes per message"] = round(size, 1)
+    return figures | skipped
 
 
-async def _measure(
-    ways: dict[str, tuple[str, Path, int]], rounds: int
-) -> dict[str, list[dict[str, float]]]:
-    """Run every way in turn; the first round only warms the file cache."""
-    found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
-    for number in range(rounds + 1):
-        for way, (code, path, count) in ways.items():
-            result = await workload.fresh_process(code, str(path), workload.texts(count)[-SHOWN:])
-            assert result["is_right"], way
-            if number:
-                found[way].append(result)
+async def _opened(code: str, path: Path, said: list[str]) -> dict[str, Any]:
+    found = await workload.fresh_process(code, str(path), None)
+    assert found["shown"] == said[-SHOWN:]
     return found
 
 
-def _build_room(path: Path, count: int) -> None:
+async def _opened_by(rival: rivals.Rival, path: Path, said: list[str]) -> dict[str, Any]:
+    found = await rivals.call(rival, "open", str(path), None)
+    assert found["shown"] == said[-SHOWN:], rival.name
+    return found
+
+
+def build_room(path: Path, said: list[str]) -> None:
     """Fill a database by receiving what others wrote, in batches."""
     with workload.reader(path) as reader:
-        for portion in workload.deliveries(workload.room_log(count, batch=100)):
+        for portion in workload.deliveries(workload.room_log(len(said), batch=100, said=said)):
             reader.receive(portion)
-        assert reader.room.count() == count
+        assert reader.room.count() == len(said)
 
 
-def _build_doc(path: Path, count: int) -> None:
-    doc: Doc[Any] = Doc()
-    messages: Map[str] = doc.get("messages", type=Map)
-    with doc.transaction():
-        for number, text in enumerate(workload.texts(count)):
-            messages[f"{number:013}"] = text
-    path.write_bytes(doc.get_update())
+def _build_table(path: Path, said: list[str]) -> None:
+    db = sqlite3.connect(path)
+    db.execute("create table message (id integer primary key, text text)")
+    db.executemany("insert into message (text) values (?)", [(text,) for text in said])
+    db.commit()
+    db.close()

@@ -270,7 +270,7 @@ def _fitting(left: Sequence[bytes]) -> int:
     return count
 
 
-async def fresh_process(code: str, argument: str, given: object) -> dict[str, float]:
+async def fresh_process(code: str, argument: str, given: object) -> dict[str, Any]:
     """Run code in a fresh interpreter and return the JSON object that it prints.
 
     It finds ``argument`` as its first and ``given`` as JSON on its input.
@@ -286,5 +286,5 @@ async def fresh_process(code: str, argument: str, given: object) -> dict[str, fl
     said, _ = await process.communicate(json.dumps(given).encode())
     if process.returncode:
         raise RuntimeError(f"the measured process ended with {process.returncode}")
-    found: dict[str, float] = json.loads(said)
+    found: dict[str, Any] = json.loads(said)
     return found

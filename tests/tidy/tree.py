@@ -17,6 +17,7 @@ _IGNORED = {
     ".import_linter_cache",
     ".mypy_cache",
     ".pytest_cache",
+    ".rivals",
     ".ruff_cache",
     ".venv",
     "__pycache__",

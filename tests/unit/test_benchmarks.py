@@ -12,6 +12,7 @@ import pytest
 from benchmarks import (
     catchup,
     challenge,
+    fanout,
     local_send,
     memory,
     offline_queue,
@@ -30,6 +31,7 @@ from syncchat.core.values import MessageValue
 SCENARIOS = [
     catchup,
     challenge,
+    fanout,
     local_send,
     memory,
     offline_queue,
@@ -72,7 +74,7 @@ def test_replay_takes_every_writer_as_a_device(tmp_path: Path) -> None:
 def test_catch_up_of_a_log_with_a_lost_message_is_not_measured() -> None:
     log = workload.room_log(40, batch=1)
     with pytest.raises(AssertionError):
-        catchup._direct("one by one", 40, log[:-1], 2)
+        catchup._direct("one by one", workload.texts(40), log[:-1], 2)
 
 
 def test_writer_goes_on_in_the_next_volume_when_one_is_full(tmp_path: Path) -> None:
