@@ -24,7 +24,7 @@ from . import machine, rivals
 from .rivals import installing
 
 SETUP = "setup"
-FRAME = {"__main__", "machine"}
+FRAME = {"__main__", "machine", "plots"}
 
 
 def scenarios() -> dict[str, ModuleType]:

@@ -18,6 +18,7 @@ from syncchat.ports import SystemClock
 from syncchat.storage.database import CACHE_KIB
 
 from . import machine, rivals, workload
+from .rivals.driver import Watch
 
 NAME = "catchup"
 SUMMARY = (
@@ -43,7 +44,7 @@ def run(smoke: bool, against: Sequence[str] = ()) -> dict[str, Any]:
     }
     for how, log in logs.items():
         figures |= _direct(how, said, log, rounds)
-    return figures | asyncio.run(_through_relays(said, logs, rounds, against))
+    return figures | asyncio.run(_through_relays(said, logs, 1 if smoke else rounds, against))
 
 
 def _direct(how: str, said: list[str], log: list[bytes], rounds: int) -> dict[str, Any]:
@@ -123,7 +124,7 @@ async def _through_relays(
                 _, url = await stack.enter_async_context(rivals.serving(rival, folder))
                 filled = await rivals.call(rival, "fill", url, said)
                 ways[rival.name] = _catching_up(rival, url, said, filled)
-            runs = await machine.in_turn(ways, rounds, warm=1)
+            runs = await machine.in_turn(ways, rounds, warm=int(rounds > 1))
     figures: dict[str, Any] = {}
     times = {way: [each["seconds"] for each in rows] for way, rows in runs.items()}
     for way, seconds in times.items():
@@ -131,31 +132,35 @@ async def _through_relays(
         what = f"{way}, through a relay"
         figures[f"{what}: messages per second"] = round(statistics.median(rates))
         figures[f"{what}: lowest to highest"] = machine.range_of(rates, 0)
+        cpu = statistics.median(each["cpu"] for each in runs[way]) / len(said)
+        figures[f"{what}: µs of CPU per message, at the peer"] = round(cpu * 1e6, 1)
         down = statistics.median(each["down"] for each in runs[way]) / len(said)
         figures[f"{what}: bytes down per message"] = round(down, 1)
     for rival in (rivals.BARE, *found):
         for how in logs:
             ratio = machine.ratio(times[how], times[rival.name])
             figures[f"{how}: time / {rival.name}"] = round(ratio, 2)
+            both = ([each["cpu"] for each in runs[way]] for way in (how, rival.name))
+            figures[f"{how}: CPU / {rival.name}"] = round(machine.ratio(*both), 2)
     return figures | skipped
 
 
 def _joining(folder: Path, relay: str, said: list[str]) -> Callable[[], Awaitable[dict[str, Any]]]:
-    turns, clock = counting(), SystemClock()
+    turns = counting()
 
     async def join() -> dict[str, Any]:
         meter = Meter()
         path = folder / f"{next(turns)}.db"
         with syncchat.open(path, name="reader", connect=meter.connect) as peer:
             room = peer.join(workload.invite(relay))
-            started = clock.monotonic()
+            watch = Watch()
             async with peer.online(), asyncio.timeout(60):
                 await room.synced()
                 shown = [message.text for message in room.messages(limit=SHOWN)]
-                seconds = clock.monotonic() - started
+                took = watch.read()
             assert shown == said[-SHOWN:]
             _check(room, len(said), said)
-        return {"seconds": seconds, "down": meter.down}
+        return took | {"down": meter.down}
 
     return join
 

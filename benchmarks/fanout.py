@@ -36,8 +36,8 @@ from .rivals import wire
 NAME = "fanout"
 SUMMARY = (
     "relay CPU per delivery with a durable append, beside a bare relay and, with --against, "
-    "servers of documents, all of which keep what they get in memory only; bytes at rest; memory "
-    "per idle connection (the peers' CPU is not measured)"
+    "servers of documents, in memory only and with their stores, without what they have not yet "
+    "stored when all is delivered; bytes at rest; memory per idle connection (not the peers' CPU)"
 )
 RIVALS = ("hocuspocus", "pycrdt", "yjs")
 RELAY = ("-m", "syncchat_relay", "--port", "0", "--admission", "open")
@@ -48,7 +48,9 @@ TEXT_BYTES = 58
 
 def run(smoke: bool, against: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures; Linux only, for CPU time and memory come from /proc."""
-    receivers, messages, rounds = (5, 20, 2) if smoke else (100, 1_000, 3 if against else 5)
+    receivers, messages, rounds = (
+        (5, 20, 2) if smoke else (100, 500 if against else 1_000, 3 if against else 5)
+    )
     idle = 20 if smoke else 500
     figures = asyncio.run(_measure(receivers, messages, rounds, against))
     return figures | asyncio.run(_idle_memory(idle)) | _at_rest(smoke)
@@ -65,10 +67,13 @@ async def _measure(
     }
     for window, how in ((1, "alone"), (8, "streamed")):
         ways: dict[str, Callable[[], Awaitable[float]]] = {
-            "relay": partial(_relay_round, receivers, messages, window)
+            "relay": partial(relay_round, receivers, messages, window)
         }
         for rival in (rivals.BARE, *found):
-            ways[rival.name] = partial(_rival_round, rival, receivers, messages, window)
+            round_of = partial(_rival_round, rival, receivers, messages, window)
+            ways[rival.name] = partial(round_of, keeps=False)
+            if rival in found:
+                ways[f"{rival.name} that stores"] = partial(round_of, keeps=True)
         costs = await machine.in_turn(ways, rounds)
         for name, each in costs.items():
             what = f"{how}: {name}"
@@ -80,7 +85,7 @@ async def _measure(
     return figures | skipped
 
 
-async def _relay_round(receivers: int, messages: int, window: int) -> float:
+async def relay_round(receivers: int, messages: int, window: int) -> float:
     writer = Writer(1)
     with tempfile.TemporaryDirectory() as folder:
         async with _process(*RELAY, "--data-dir", folder) as relay:
@@ -99,19 +104,22 @@ async def _relay_round(receivers: int, messages: int, window: int) -> float:
             return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
 
 
-async def _rival_round(rival: rivals.Rival, receivers: int, messages: int, window: int) -> float:
+async def _rival_round(
+    rival: rivals.Rival, receivers: int, messages: int, window: int, *, keeps: bool
+) -> float:
     dialect = wire.DIALECTS[rival.name]
     said = [f"{number:08} {'x' * (TEXT_BYTES - 9)}" for number in range(messages)]
     pushes = wire.pushes(dialect, said)
-    async with rivals.serving(rival, None) as (pid, url):
-        async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-            for _ in range(receivers - 1):  # the pusher gets each as well
-                reader = await wire.join(stack, url, dialect)
-                tasks.create_task(wire.receive_until(reader, said[-1].encode()))
-            pusher = await wire.join(stack, url, dialect)
-            before = _cpu_seconds(pid)
-            await wire.push_all(pusher, dialect, pushes, window)
-        return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
+    with tempfile.TemporaryDirectory() as folder:
+        async with rivals.serving(rival, Path(folder) if keeps else None) as (pid, url):
+            async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+                for _ in range(receivers - 1):  # the pusher gets each as well
+                    reader = await wire.join(stack, url, dialect)
+                    tasks.create_task(wire.receive_until(reader, said[-1].encode()))
+                pusher = await wire.join(stack, url, dialect)
+                before = _cpu_seconds(pid)
+                await wire.push_all(pusher, dialect, pushes, window)
+            return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
 
 
 async def _push_all(pusher: ClientConnection, pushes: list[bytes], window: int) -> None:

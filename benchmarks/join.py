@@ -47,7 +47,7 @@ async def _join(members: int, rounds: int) -> dict[str, Any]:
         room = LargeRoom(members)
         secret = workload.seeded("join", INVITE_SECRET_BYTES)
         link = InviteLink(RoomId(room.room), "", InviteKind.ROOM, secret, "Large")
-        _keep(folder / "relay", room, link)
+        keep(folder / "relay", room, link)
         text = workload.seeded("trust", 200)
         signed = room.owner.sign(text) + text
         async with workload.relay_process(folder) as relay:
@@ -74,7 +74,7 @@ async def _join(members: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _keep(folder: Path, room: LargeRoom, link: InviteLink) -> None:
+def keep(folder: Path, room: LargeRoom, link: InviteLink) -> None:
     """Put the room's log, and an open invite on top of it, into a relay's database."""
     keys = DeviceKeys(link.seed)
     box = seal_box(keys.box_public, room.key, room.random)

@@ -30,7 +30,7 @@ Way = Callable[[], Awaitable[list[float]]]
 
 def run(smoke: bool, against: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures."""
-    count, rounds = (30, 4) if smoke else (500, 12)
+    count, rounds = (30, 4) if smoke else (500, 6 if against else 12)
     return asyncio.run(_measure(count, rounds, against))
 
 

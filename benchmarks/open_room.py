@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 from . import machine, rivals, workload
@@ -22,6 +23,8 @@ SUMMARY = (
 )
 RIVALS = ("automerge", "loro", "pycrdt", "yjs")
 MESSAGES = 100_000
+BATCH = 100
+"""Messages in an envelope."""
 SHOWN = 50
 SMALL = 2_000
 """Messages of the small room, to see how much the size matters."""
@@ -35,10 +38,11 @@ def memory():
         return int(file.read().split()[1]) * 4096
 
 path = sys.argv[1]
-before, started = memory(), time.perf_counter()
+before, started, used = memory(), time.perf_counter(), time.process_time()
 {work}
-seconds, grown = time.perf_counter() - started, memory() - before
-print(json.dumps({{"ms": seconds * 1000, "bytes": grown, "shown": shown}}))
+seconds, cpu = time.perf_counter() - started, time.process_time() - used
+found = {{"ms": seconds * 1000, "cpuMs": cpu * 1000, "bytes": memory() - before, "shown": shown}}
+print(json.dumps(found))
 """
 _OURS = _MEASURED.format(
     imports="import syncchat; syncchat.open",
@@ -65,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(smoke: bool, messages: int = MESSAGES, against: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures; Linux only, for memory comes from /proc."""
-    count, rounds = (SMALL, 2) if smoke else (messages, 9)
+    count, rounds = (SMALL, 2) if smoke else (messages, 5 if against else 9)
     return asyncio.run(_measure(count, rounds, against))
 
 
@@ -94,11 +98,15 @@ async def _measure(count: int, rounds: int, against: Sequence[str]) -> dict[str,
     for way, each in times.items():
         figures[f"{way}: ms"] = round(statistics.median(each), 2)
         figures[f"{way}: ms lowest to highest"] = machine.range_of(each, 2)
+        cpu = statistics.median(run["cpuMs"] for run in runs[way])
+        figures[f"{way}: ms of CPU"] = round(cpu, 2)
         grown = statistics.median(run["bytes"] for run in runs[way])
         figures[f"{way}: MB"] = round(grown / 1e6, 1)
     for way in ways:
         if way not in ("room", small):
             figures[f"time / {way}"] = round(machine.ratio(times["room"], times[way]), 4)
+            cpu = machine.ratio(*([run["cpuMs"] for run in runs[each]] for each in ("room", way)))
+            figures[f"CPU / {way}"] = round(cpu, 4)
     for way, size in sizes.items():
         figures[f"{way}: file bytes per message"] = round(size, 1)
     return figures | skipped
@@ -116,12 +124,16 @@ async def _opened_by(rival: rivals.Rival, path: Path, said: list[str]) -> dict[s
     return found
 
 
-def build_room(path: Path, said: list[str]) -> None:
-    """Fill a database by receiving what others wrote, in batches."""
+def build_room(path: Path, said: list[str]) -> float:
+    """Fill a database by receiving what others wrote, in batches; return the seconds of CPU."""
+    portions = list(workload.deliveries(workload.room_log(len(said), batch=BATCH, said=said)))
     with workload.reader(path) as reader:
-        for portion in workload.deliveries(workload.room_log(len(said), batch=100, said=said)):
+        started = process_time()
+        for portion in portions:
             reader.receive(portion)
+        seconds = process_time() - started
         assert reader.room.count() == len(said)
+    return seconds
 
 
 def _build_table(path: Path, said: list[str]) -> None:

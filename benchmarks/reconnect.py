@@ -33,12 +33,12 @@ async def _measure(count: int, rounds: int) -> dict[str, Any]:
     one: list[tuple[float, Meter]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with workload.relay_process(folder) as relay, asyncio.timeout(120):
+        async with workload.relay_process(folder) as relay, asyncio.timeout(600):
             for which, rooms in (("many", count), ("one", 1)):
-                await _fill(folder / f"{which}.db", folder / f"{which}-other.db", relay, rooms)
+                await fill(folder / f"{which}.db", folder / f"{which}-other.db", relay, rooms)
             for _ in range(rounds):
-                many.append(await _reconnect(folder / "many.db", count))
-                one.append(await _reconnect(folder / "one.db", 1))
+                many.append(await reconnect(folder / "many.db", count))
+                one.append(await reconnect(folder / "one.db", 1))
     meter = many[-1][1]
     return {
         "rooms": count,
@@ -53,9 +53,11 @@ async def _measure(count: int, rounds: int) -> dict[str, Any]:
     }
 
 
-async def _fill(path: Path, other: Path, relay: str, count: int) -> None:
+async def fill(path: Path, other: Path, relay: str, count: int) -> None:
     """Make rooms of two peers with a message each, which is sent, received and known to be."""
     with syncchat.open(path, name="ann") as ann, syncchat.open(other, name="ben") as ben:
+        workload.hurry(ann)
+        workload.hurry(ben)
         rooms = [ann.create_room(f"room {number}", relay=relay) for number in range(count)]
         for room, text in zip(rooms, workload.texts(count), strict=True):
             room.send(text)
@@ -72,7 +74,7 @@ def _is_delivered(room: syncchat.Room) -> bool:
     return all(message.status is syncchat.Status.DELIVERED for message in room.messages())
 
 
-async def _reconnect(path: Path, count: int) -> tuple[float, Meter]:
+async def reconnect(path: Path, count: int) -> tuple[float, Meter]:
     meter, clock = Meter(), SystemClock()
     with syncchat.open(path, connect=meter.connect) as peer:
         started = clock.monotonic()

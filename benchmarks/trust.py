@@ -86,7 +86,7 @@ def run(smoke: bool) -> dict[str, Any]:
         "rounds": rounds,
         **_fold(records, members // 4, rounds),
         **_large(members, rounds),
-        **_rotation(small, rounds),
+        **new_key(small, rounds),
     }
 
 
@@ -138,7 +138,7 @@ def _large(members: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _rotation(members: int, rounds: int) -> dict[str, Any]:
+def new_key(members: int, rounds: int) -> dict[str, Any]:
     """Measure a new room key beside sealing it bare."""
     room = LargeRoom(members)
     publics = [box_public(room.random.bytes(32)) for _ in range(members)]

@@ -46,13 +46,23 @@ export const main = async (verbs) => {
 /** Gives the seconds and the bytes of memory that some work took, and what it returned. */
 export const measured = (work) => {
   const before = process.memoryUsage.rss()
-  const started = performance.now()
+  const watch = new Watch()
   const shown = work()
-  const ms = performance.now() - started
-  return { ms, bytes: process.memoryUsage.rss() - before, shown }
+  const { seconds, cpu } = watch.read()
+  return { ms: seconds * 1000, cpuMs: cpu * 1000, bytes: process.memoryUsage.rss() - before, shown }
 }
 
-export const secondsSince = (started) => (performance.now() - started) / 1000
+/** Tells how many seconds have gone by, and how many of CPU all threads have used. */
+export class Watch {
+  started = performance.now()
+  used = process.cpuUsage()
+
+  read () {
+    const seconds = (performance.now() - this.started) / 1000
+    const { user, system } = process.cpuUsage(this.used)
+    return { seconds, cpu: (user + system) / 1e6 }
+  }
+}
 
 /** Waits until `isDone` holds, looking each time that `watch` calls its argument. */
 export const until = (watch, isDone) => new Promise((resolve) => {

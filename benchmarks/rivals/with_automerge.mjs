@@ -11,12 +11,12 @@ import {
 } from '@automerge/automerge-repo-network-websocket'
 import { NodeFSStorageAdapter } from '@automerge/automerge-repo-storage-nodefs'
 import { WebSocketServer } from 'ws'
-import { Meter, SHOWN, main, measured, port, secondsSince, settled, until } from './driver.mjs'
+import { Meter, SHOWN, Watch, main, measured, port, settled, until } from './driver.mjs'
 
 const BATCH = 100
 
 const added = (texts) => (doc) => {
-  for (const each of texts) doc.messages.push(new A.ImmutableString(each))
+  doc.messages.push(...texts.map((each) => new A.ImmutableString(each)))
 }
 
 const textsOf = (doc, count = doc.messages.length) =>
@@ -78,12 +78,12 @@ const fill = async (url, texts) => {
 
 const catchup = async (url, { count, room }) => {
   const meter = new Meter()
-  const started = performance.now()
+  const watch = new Watch()
   const handle = await joined(url, meter).find(room)
   await has(handle, count)
   const shown = textsOf(handle.doc(), SHOWN)
-  const seconds = secondsSince(started)
-  return { seconds, down: meter.down, shown, count: handle.doc().messages.length }
+  const took = watch.read()
+  return { ...took, down: meter.down, shown, count: handle.doc().messages.length }
 }
 
 const offline = async (url, texts) => {
@@ -97,14 +97,14 @@ const offline = async (url, texts) => {
   for (const each of texts) mine.change(added([each]))
   await settled(...meters)
   meters.forEach((meter) => meter.reset())
-  const started = performance.now()
+  const watch = new Watch()
   writing.networkSubsystem.addNetworkAdapter(new Adapter(url, meters[0]))
   await has(theirs, texts.length)
   const shown = textsOf(theirs.doc(), SHOWN)
-  const seconds = secondsSince(started)
+  const took = watch.read()
   await settled(...meters)
   const isRight = JSON.stringify(textsOf(theirs.doc())) === JSON.stringify(texts)
-  return { seconds, up: meters[0].up, down: meters[1].down, shown, isRight }
+  return { ...took, up: meters[0].up, down: meters[1].down, shown, isRight }
 }
 
 const serve = async (folder) => {

@@ -7,7 +7,6 @@ goes to every connection, the sender's too.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.asyncio.server import serve as listen
 
-from .driver import SHOWN, Channel, Meter, main
+from .driver import SHOWN, Channel, Meter, Watch, main
 
 
 @asynccontextmanager
@@ -53,12 +52,12 @@ def catchup(url: str, given: dict[str, Any]) -> dict[str, Any]:
     """Connect, and wait until all texts are there."""
 
     async def work() -> dict[str, Any]:
-        meter, started = Meter(), time.perf_counter()
+        meter, watch = Meter(), Watch()
         async with meter.connect(url) as channel:
             received = await _receive(channel, given["count"])
             shown = received[-SHOWN:]
-            seconds = time.perf_counter() - started
-        found = {"seconds": seconds, "down": meter.down}
+            took = watch.read()
+        found = took | {"down": meter.down}
         return found | {"shown": shown, "count": len(received)}
 
     return asyncio.run(work())
@@ -70,13 +69,13 @@ def offline(url: str, texts: list[str]) -> dict[str, Any]:
     async def work() -> dict[str, Any]:
         writing, reading = Meter(), Meter()
         async with reading.connect(url) as other, asyncio.TaskGroup() as tasks:
-            started = time.perf_counter()
+            watch = Watch()
             async with writing.connect(url) as channel:
                 tasks.create_task(_send(channel, texts))
                 tasks.create_task(_receive(channel, len(texts)))
                 received = await _receive(other, len(texts))
-                seconds = time.perf_counter() - started
-        found = {"seconds": seconds, "up": writing.up, "down": reading.down}
+                took = watch.read()
+        found = took | {"up": writing.up, "down": reading.down}
         return found | {"shown": received[-SHOWN:], "isRight": received == texts}
 
     return asyncio.run(work())

@@ -17,7 +17,7 @@ from typing import Any
 import websockets.asyncio.server
 from pycrdt import Array, Doc, Map, Provider
 
-from .driver import SHOWN, Channel, Meter, main, measured
+from .driver import SHOWN, Channel, Meter, Watch, main, measured
 
 DEVICES = 8
 
@@ -101,13 +101,13 @@ def catchup(url: str, given: dict[str, Any]) -> dict[str, Any]:
     """Join with an empty document until all messages are there."""
 
     async def work() -> dict[str, Any]:
-        meter, started = Meter(), time.perf_counter()
+        meter, watch = Meter(), Watch()
         async with _joined(url, meter) as doc:
             await _has(doc, given["count"])
             shown = _last(doc)
-            seconds = time.perf_counter() - started
+            took = watch.read()
             count = len(doc.get("messages", type=Array))
-        return {"seconds": seconds, "down": meter.down, "shown": shown, "count": count}
+        return took | {"down": meter.down, "shown": shown, "count": count}
 
     return asyncio.run(work())
 
@@ -125,14 +125,14 @@ def offline(url: str, texts: list[str]) -> dict[str, Any]:
             for text in texts:
                 messages.append(text)
             reading.down = 0
-            started = time.perf_counter()
+            watch = Watch()
             async with _joined(url, writing, doc, waits=False):
                 await _has(other, len(texts))
                 shown = _last(other)
-                seconds = time.perf_counter() - started
+                took = watch.read()
                 await asyncio.sleep(0.3)
             is_right = other.get("messages", type=Array).to_py() == texts
-        found = {"seconds": seconds, "up": writing.up, "down": reading.down}
+        found = took | {"up": writing.up, "down": reading.down}
         return found | {"shown": shown, "isRight": is_right}
 
     return asyncio.run(work())

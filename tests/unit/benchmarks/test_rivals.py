@@ -7,16 +7,18 @@ import json
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 import benchmarks.__main__ as command
 from benchmarks import catchup, fanout, local_send, machine, offline_queue, open_room, rivals
-from benchmarks.rivals import wire
+from benchmarks.rivals import installing, wire
 
 WITH_RIVALS = (catchup, fanout, local_send, offline_queue, open_room)
 
 
+@pytest.mark.timeout(240)  # dozens of processes are started where all rivals are installed
 @pytest.mark.parametrize("module", WITH_RIVALS, ids=lambda module: str(module.NAME))
 def test_rivals_are_measured_tiny_beside_ours(module: ModuleType) -> None:
     there = [name for name in module.RIVALS if rivals.RIVALS[name].is_installed]
@@ -96,3 +98,29 @@ def test_pushes_are_one_message_each_and_hold_their_texts() -> None:
         for text, message in zip(said, messages, strict=True):
             assert message.startswith(dialect.prefix)
             assert text.encode() in message
+
+
+def test_setup_installs_and_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installing, "install", lambda: 7)
+    monkeypatch.setattr(command, "_run", lambda *_: pytest.fail("something was measured"))
+    assert command.main(["setup"]) == 7
+
+
+def test_bare_relay_forwards_and_keeps(tmp_path: Path) -> None:
+    said = ["one", "two", "three"]
+
+    async def measure() -> tuple[dict[str, Any], dict[str, Any]]:
+        async with rivals.serving(rivals.BARE, tmp_path) as (_, url):
+            sent = await rivals.call(rivals.BARE, "offline", url, said)
+            return sent, await rivals.call(rivals.BARE, "catchup", url, {"count": 3})
+
+    sent, caught_up = asyncio.run(measure())
+    assert sent["isRight"]
+    assert caught_up["shown"] == said
+    masked = 3 * 4
+    assert sent["up"] == sent["down"] + masked == caught_up["down"] + masked
+
+
+def test_driver_that_fails_is_an_error_that_names_it() -> None:
+    with pytest.raises(RuntimeError, match="bare's driver ended with 1 at no_such_verb"):
+        asyncio.run(rivals.call(rivals.BARE, "no_such_verb", "", None))
