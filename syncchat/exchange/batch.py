@@ -418,16 +418,8 @@ class Batch:
                 envelope, header = item.envelope, item.header
                 is_over = waiting is None
                 skipping.settle(self._db, row.id, envelope, header, reading, is_over=is_over)
-            stored.append(
-                StoredEnvelope(
-                    item.header.seq,
-                    item.header.volume,
-                    head.link,
-                    relay_seq,
-                    is_held,
-                    item.raw,
-                )
-            )
+            place = (item.header.seq, item.header.volume, head.link)
+            stored.append(StoredEnvelope(*place, relay_seq, is_held, item.raw))
             link = head.link
         chains.add_envelopes(self._db, row.id, stored)
         if waiting != row.waiting:

@@ -12,6 +12,7 @@ from sqlite_utils import Database as Tables
 from sqlite_utils.migrations import Migrations
 
 from .file_tables import FILES
+from .snapshot_tables import SNAPSHOTS
 
 migrations = Migrations("syncchat")
 
@@ -101,7 +102,7 @@ def m111_files(db: Tables) -> None:
 @migrations()
 def m112_snapshots(db: Tables) -> None:
     """Make room for snapshots, and what they stand for."""
-    for statement in _SNAPSHOTS.split(";"):
+    for statement in SNAPSHOTS.split(";"):
         if statement.strip():
             db.conn.execute(statement)
 
@@ -268,33 +269,6 @@ create table lease (
     renewed_ms integer not null,
     states text not null
 ) strict
-"""
-
-_SNAPSHOTS = """
-create table snapshot (
-    chain integer not null references chain (id),
-    volume integer not null,
-    seq integer not null,
-    made_ms integer not null,
-    primary key (chain, volume)
-) strict, without rowid;
-
-create table covered (
-    chain integer not null references chain (id),
-    first integer not null,
-    last integer not null,
-    link blob not null,
-    volume integer not null,
-    stamp text not null,
-    primary key (chain, first)
-) strict, without rowid;
-
-create table erased_volume (
-    chain integer not null references chain (id),
-    volume integer not null,
-    is_stuck integer not null,
-    primary key (chain, volume)
-) strict, without rowid
 """
 
 _TRUST = """

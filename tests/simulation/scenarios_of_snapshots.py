@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from syncchat.exchange import sending
 from syncchat.exchange.snapshotting import Snapshotter
 from syncchat.exchange.volumes import Volumes
 from syncchat.storage import chains, lease, rooms, snapshots
@@ -14,19 +13,14 @@ from syncchat.testing import Divergence, SimPeer, World
 from syncchat.wire.envelope import EnvelopeKind, decode_envelope
 from tests.contracts.chains import logged
 from tests.support.hostile_relays import put_into_log
-from tests.support.snapshots import lying
+from tests.support.snapshots import eager, lying
 
 
 @contextmanager
 def made(seed: int, peers: int) -> Iterator[World]:
     """Give a world in which a few envelopes are worth a snapshot, everybody is in, and the oracle
     does not look on."""
-    with (
-        mock.patch.object(snapshots, "LOOSE_MIN", 4),
-        mock.patch.object(snapshots, "LOOSE_CLOSED_MIN", 1),
-        mock.patch.object(sending, "LOOK_EVERY", 1),
-        World(seed=seed, peers=peers) as world,
-    ):
+    with eager(), World(seed=seed, peers=peers) as world:
         for peer in world.peers:
             peer.watch = None
         yield world

@@ -29,6 +29,7 @@ from . import group_oracle
 from .group_deeds import CLOCK_DEEDS, DEEDS, HISTORY_DEEDS, MORE_DEEDS, Deed
 from .group_hostiles import HOSTILE_DEEDS, THIEVES_DEEDS
 from .group_villains import VILLAINS_DEEDS
+from .snapshots import eager
 
 T = TypeVar("T")
 
@@ -399,7 +400,12 @@ class GroupLife:
 
 def live(seed: int, *, people: int = 4, steps: int = 40, traits: Traits | None = None) -> GroupLife:
     """Play one life to its end, and raise ``Divergence`` where something is not as it must be."""
-    life = GroupLife(seed, people, Traits.of(seed) if traits is None else traits)
+    with eager(3):
+        return _live(seed, people, steps, Traits.of(seed) if traits is None else traits)
+
+
+def _live(seed: int, people: int, steps: int, traits: Traits) -> GroupLife:
+    life = GroupLife(seed, people, traits)
     try:
         life.play(steps)
         life.heal()

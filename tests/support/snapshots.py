@@ -1,11 +1,28 @@
-"""Snapshots that lie, for tests of who believes them."""
+"""Snapshots for a few envelopes, so that short runs meet them, and snapshots that lie."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+from syncchat.exchange import sending
+from syncchat.storage import snapshots
 from syncchat.wire.coverage import Range
 
 from .devices import Device
 from .peers import Inbox
+
+
+@contextmanager
+def eager(loose: int = 4) -> Iterator[None]:
+    """Let a few envelopes be worth a snapshot until the block ends."""
+    with (
+        mock.patch.object(snapshots, "LOOSE_MIN", loose),
+        mock.patch.object(snapshots, "LOOSE_CLOSED_MIN", 1),
+        mock.patch.object(sending, "LOOK_EVERY", 1),
+    ):
+        yield
 
 
 def lying(case: str) -> tuple[Inbox, Device, bytes]:

@@ -43,6 +43,23 @@ def test_everything_is_there_after_a_reopen(tmp_path: Path) -> None:
         assert outcomes == [Outcome(ItemStatus.KNOWN, 3), Outcome(ItemStatus.STORED, 4)]
 
 
+def test_log_of_an_earlier_relay_takes_snapshots(tmp_path: Path) -> None:
+    alice, bob = Writer(1), Writer(2)
+    run = [*alice.write_many(3), bob.write(), *alice.write_many(2)]
+    with opened(tmp_path) as log:
+        log.append([Append(ROOM, tuple(run))])
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as conn, conn:
+        for table in ("snapshot", "covered", "faded"):
+            conn.execute(f"DROP TABLE {table}")
+        conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'm003_snapshots'")
+    with opened(tmp_path) as log:
+        assert logged(log) == run
+        (outcomes,) = log.append([Append(ROOM, (snapshot := alice.snapshot(), alice.write()))])
+        assert [outcome.seq for outcome in outcomes] == [7, 8]
+        assert logged(log)[:2] == [run[3], snapshot]
+        assert log.fingerprint_at(ROOM, 2) is not None
+
+
 def test_a_wiped_folder_has_another_incarnation(tmp_path: Path) -> None:
     with opened(tmp_path / "a", seed=1) as log, opened(tmp_path / "b", seed=2) as other:
         assert log.incarnation != other.incarnation

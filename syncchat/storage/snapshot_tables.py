@@ -1,0 +1,30 @@
+"""The tables of snapshots, as the schema makes them; ``storage.snapshots`` is their code."""
+
+from __future__ import annotations
+
+SNAPSHOTS = """
+create table snapshot (
+    chain integer not null references chain (id),
+    volume integer not null,
+    seq integer not null,
+    made_ms integer not null,
+    primary key (chain, volume)
+) strict, without rowid;
+
+create table covered (
+    chain integer not null references chain (id),
+    first integer not null,
+    last integer not null,
+    link blob not null,
+    volume integer not null,
+    stamp text not null,
+    primary key (chain, first)
+) strict, without rowid;
+
+create table erased_volume (
+    chain integer not null references chain (id),
+    volume integer not null,
+    is_stuck integer not null,
+    primary key (chain, volume)
+) strict, without rowid
+"""
