@@ -65,6 +65,8 @@ class Signals:
         self._random = random
         self._beacon = Beacon(random, now_ms=self._now())
         self._number = 0
+        self._lately: frozenset[int] = frozenset()
+        self._lately_at = -1
 
     def look(self) -> None:
         """See whether this person wants to be seen; nothing is said before the next ``say``."""
@@ -78,11 +80,19 @@ class Signals:
         """
         if not progress.is_live or self._beacon.is_in(progress.room):
             return
+        if not self._is_written_lately(progress.row):
+            return  # seen before who is in it, for of a thousand rooms few are
         group = self._groups.of(progress.row)
         if group is None or group.is_personal or not 1 < len(group.members) <= MEMBERS_MAX:
             return
-        if progress.row in chains.rooms_last_written(self._db, self._keys.device, limit=ROOMS_MAX):
-            self._beacon.enter(progress.room, self._now())
+        self._beacon.enter(progress.room, self._now())
+
+    def _is_written_lately(self, room: int) -> bool:
+        change = rooms.last_change(self._db)
+        if change != self._lately_at:
+            found = chains.rooms_last_written(self._db, self._keys.device, limit=ROOMS_MAX)
+            self._lately, self._lately_at = frozenset(found), change
+        return room in self._lately
 
     def typing(self, room: bytes, thread: str, *, is_typing: bool) -> None:
         """Say that this person types in an open room, or stopped."""

@@ -8,7 +8,7 @@ from ..ports import Random
 from ..wire.signal import Content, Here, Typing
 from .nearby import HERE_EVERY_MS, TYPING_EVERY_MS
 
-ROOMS_MAX = 30
+ROOMS_MAX = 12
 """Rooms in which presence is told, those last active; every other room sees no presence of ours."""
 
 MEMBERS_MAX = 100
