@@ -22,6 +22,7 @@ from syncchat.apps.demo.processes import RelayProcess
 from syncchat.apps.demo.script import load_script
 from syncchat.core.clock import stamp
 from syncchat.core.journal import Entry, Volume, room_left
+from syncchat.core.snapshots import encode_snapshot
 from syncchat.core.values import MessageValue, Root, encode_value
 from syncchat.exchange.receiving import Receiver
 from syncchat.exchange.volumes import Volumes
@@ -35,6 +36,7 @@ from syncchat.transport.websocket import connect_websocket
 from syncchat.trust import chain as links
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.seal import body_key, seal
+from syncchat.wire.coverage import encode_coverage, ranges_of
 from syncchat.wire.envelope import (
     NONCE_BYTES,
     Envelope,
@@ -110,6 +112,17 @@ class Writer:
         self._bytes = 0
         self._seq = 0
         self._link = links.GENESIS
+        self._places: dict[int, list[tuple[int, bytes]]] = {}
+
+    @property
+    def volume(self) -> int:
+        """Return the number of the volume that is being written."""
+        return self._volume.number
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether nothing more is added to that volume."""
+        return room_left(self._entries, self._bytes) == 0
 
     def id_of(self, number: int) -> MessageId:
         """Return the id of this device's message of a number."""
@@ -137,22 +150,33 @@ class Writer:
         update = self._volume.write(entries)
         self._entries += len(entries)
         self._bytes += len(update)
+        return self._seal(update)
+
+    def snapshot(self) -> bytes:
+        """Return a snapshot of the volume that is being written."""
+        ranges = ranges_of(self._places[self.volume])
+        newest = max(Stamp(key) for _, key in self._volume.content())
+        text = encode_snapshot(newest, self._volume.export())
+        return self._seal(text, clear=encode_coverage(self._link, ranges))
+
+    def _seal(self, text: bytes, *, clear: bytes = b"") -> bytes:
         self._seq += 1
         header = Header(
             VERSION,
-            EnvelopeKind.UPDATE,
+            EnvelopeKind.SNAPSHOT if clear else EnvelopeKind.UPDATE,
             self.keys.public[:DEVICE_BYTES],
             self._seq,
-            self._volume.number,
+            self.volume,
             0,
             b"",
             seeded(f"nonce {self.keys.device} {self._seq}", NONCE_BYTES),
-            self.keys.public if self._seq == 1 else None,
+            self.keys.public if clear or self._seq == 1 else None,
         )
         header_bytes = encode_header(header)
         context = links.context(ROOM, self._link, header_bytes)
-        body = seal(self._key, header.nonce, context, update)
+        body = clear + seal(self._key, header.nonce, context + clear, text)
         self._link = links.link_hash(context, body)
+        self._places.setdefault(self.volume, []).append((self._seq, self._link))
         signature = self.keys.sign(links.signed_text(self._link))
         return encode_envelope(Envelope(header_bytes, body, signature))
 
