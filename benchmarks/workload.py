@@ -175,7 +175,7 @@ class Writer:
         header_bytes = encode_header(header)
         context = links.context(ROOM, self._link, header_bytes)
         body = clear + seal(self._key, header.nonce, context + clear, text)
-        self._link = links.link_hash(context, body)
+        self._link = links.link_hash(context, body, clear=len(clear))
         self._places.setdefault(self.volume, []).append((self._seq, self._link))
         signature = self.keys.sign(links.signed_text(self._link))
         return encode_envelope(Envelope(header_bytes, body, signature))

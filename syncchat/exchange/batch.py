@@ -265,7 +265,7 @@ class Batch:
             return
         previous = skipping.link_before(self._db, part.row.id, item.envelope, item.header)
         context = links.context(self._room.room_id, previous, item.envelope.header)
-        link = links.link_hash(context, item.envelope.body)
+        link = links.link_after(context, item.envelope, item.header)
         try:
             verify(part.row.key, links.signed_text(link), item.envelope.signature)
         except SignatureInvalid as exc:

@@ -72,7 +72,7 @@ class Writer:
         clear = encode_coverage(own.link, covers) if covers else b""
         key = self._volumes.key(room, epoch, DeviceKey(self._keys.public))
         body = clear + seal(key, header.nonce, context + clear, text)
-        link = links.link_hash(context, body)
+        link = links.link_hash(context, body, clear=len(clear))
         signature = self._keys.sign(links.signed_text(link))
         raw = encode_envelope(Envelope(header_bytes, body, signature))
         return Written(volume, links.ChainHead(self._keys.public, seq, link), raw)

@@ -40,9 +40,23 @@ def context(room: bytes, previous: bytes, header: bytes) -> bytes:
     return _LINK_DOMAIN + room + previous + header
 
 
-def link_hash(authenticated: bytes, body: bytes) -> bytes:
-    """Return the link of an envelope from its ``context`` and its body."""
+def link_hash(authenticated: bytes, body: bytes, *, clear: int = 0) -> bytes:
+    """Return the link of an envelope from its ``context`` and its body.
+
+    Of a snapshot, whose body begins with ``clear`` bytes of coverage, the link is over the hash of
+    the sealed rest: so it can be verified, and a chain go on behind it, without that.
+    """
+    if clear:
+        sealed = hashlib.blake2b(body[clear:], digest_size=LINK_BYTES).digest()
+        body = body[:clear] + sealed
     return hashlib.blake2b(authenticated + body, digest_size=LINK_BYTES).digest()
+
+
+def link_after(authenticated: bytes, envelope: Envelope, header: Header) -> bytes:
+    """Return the link of an envelope that decoded from its ``context``."""
+    is_snapshot = header.kind == EnvelopeKind.SNAPSHOT
+    clear = len(coverage_of(envelope, header).raw) if is_snapshot else 0
+    return link_hash(authenticated, envelope.body, clear=clear)
 
 
 def signed_text(link: bytes) -> bytes:
@@ -134,7 +148,7 @@ def _follow(room: bytes, head: ChainHead | None, envelope: Envelope, header: Hea
         key, previous = head.key, head.link
     if header.kind == EnvelopeKind.SNAPSHOT and coverage_of(envelope, header).previous != previous:
         raise ChainBroken("the snapshot follows another envelope than the one before it")
-    link = link_hash(context(room, previous, envelope.header), envelope.body)
+    link = link_after(context(room, previous, envelope.header), envelope, header)
     return ChainHead(key, header.seq, link)
 
 
@@ -151,6 +165,6 @@ def stand_alone(room: bytes, envelope: Envelope, header: Header) -> ChainHead:
     """
     assert header.key is not None  # every snapshot that decodes has it
     previous = coverage_of(envelope, header).previous
-    link = link_hash(context(room, previous, envelope.header), envelope.body)
+    link = link_after(context(room, previous, envelope.header), envelope, header)
     verify(DeviceKey(header.key), signed_text(link), envelope.signature)
     return ChainHead(DeviceKey(header.key), header.seq, link)

@@ -64,10 +64,10 @@ class Writer:
     def snapshot(self, text: bytes = b"") -> bytes:
         """Return the next envelope, which covers all of the present volume."""
         ranges = ranges_of(self._links[self.volume])
-        body = encode_coverage(self.link, ranges) + text.ljust(48, b".")
-        return self._write(EnvelopeKind.SNAPSHOT, body)
+        clear = encode_coverage(self.link, ranges)
+        return self._write(EnvelopeKind.SNAPSHOT, clear + text.ljust(48, b"."), clear=len(clear))
 
-    def _write(self, kind: EnvelopeKind, body: bytes) -> bytes:
+    def _write(self, kind: EnvelopeKind, body: bytes, *, clear: int = 0) -> bytes:
         self.seq += 1
         has_key = self.seq == 1 or kind is EnvelopeKind.SNAPSHOT
         header = encode_header(
@@ -83,7 +83,7 @@ class Writer:
                 self.keys.public if has_key else None,
             )
         )
-        self.link = link_hash(context(self.room, self.link, header), body)
+        self.link = link_hash(context(self.room, self.link, header), body, clear=clear)
         self._links.setdefault(self.volume, []).append((self.seq, self.link))
         return encode_envelope(Envelope(header, body, self.keys.sign(signed_text(self.link))))
 

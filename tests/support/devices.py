@@ -133,7 +133,7 @@ class Device:
         head = encode_header(header)
         authenticated = context(self.room, self.link, head)
         body = clear + seal(self._key, header.nonce, authenticated + clear, update)
-        self.link = link_hash(authenticated, body)
+        self.link = link_hash(authenticated, body, clear=len(clear))
         self._links.setdefault(number, []).append((self.seq, self.link))
         return encode_envelope(Envelope(head, body, self.keys.sign(signed_text(self.link))))
 

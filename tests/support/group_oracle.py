@@ -15,7 +15,7 @@ from syncchat.errors import SealBroken
 from syncchat.ids import device_text
 from syncchat.storage import chains, identity, members, rooms
 from syncchat.testing import Divergence, SimPeer
-from syncchat.trust.chain import GENESIS, context, link_hash
+from syncchat.trust.chain import GENESIS, context, link_after
 from syncchat.trust.epochs import is_committed, open_all, open_epoch, open_lost
 from syncchat.trust.group import Member
 from syncchat.trust.keys import DeviceKeys
@@ -134,7 +134,7 @@ def opened_with(life: GroupLife, keys: set[bytes]) -> Iterator[Opened]:
         places.add((header.device, header.seq))
         previous = links.get((header.device, header.seq - 1), GENESIS)
         authenticated = context(room, previous, envelope.header)
-        links[header.device, header.seq] = link_hash(authenticated, envelope.body)
+        links[header.device, header.seq] = link_after(authenticated, envelope, header)
         sealed = envelope.body
         if header.kind == EnvelopeKind.SNAPSHOT:
             coverage, sealed = split_body(envelope.body, header.seq)

@@ -391,7 +391,7 @@ def snapshot_vectors() -> dict[str, Any]:
     context = chain.context(ROOM, link, header_bytes)
     key = seal.body_key(ROOM_KEY, ROOM, header.device)
     body = covered + seal.seal(key, header.nonce, context + covered, text)
-    after = chain.link_hash(context, body)
+    after = chain.link_hash(context, body, clear=len(covered))
     signature = ALICE.sign(chain.signed_text(after))
     return {
         "room": ROOM.hex(),
