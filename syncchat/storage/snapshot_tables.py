@@ -21,6 +21,13 @@ create table covered (
     primary key (chain, first)
 ) strict, without rowid;
 
+create table removed_message (
+    room integer not null references room (id),
+    message text not null,
+    added integer not null,
+    primary key (room, message)
+) strict, without rowid;
+
 create table erased_volume (
     chain integer not null references chain (id),
     volume integer not null,

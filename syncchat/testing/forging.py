@@ -46,14 +46,24 @@ def _omit(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) 
     return None
 
 
+def _gap(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
+    match frame:
+        case frames.Deliver(alias, after, envelopes, []) if envelopes:
+            at = relay.chance.below(len(envelopes))
+            rest = [raw for number, raw in enumerate(envelopes) if number != at]
+            gap = frames.Gap(at, after + at + 1, relay.chance.bytes(8))
+            return [frames.Deliver(alias, after, rest, [gap])]
+    return None
+
+
 def _skip(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
     return [] if isinstance(frame, frames.Deliver) and relay.chance.chance(0.5) else None
 
 
 def _shuffle(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
     match frame:
-        case frames.Deliver(alias, after, envelopes) if len(envelopes) > 1:
-            return [frames.Deliver(alias, after, envelopes[::-1])]
+        case frames.Deliver(alias, after, envelopes, gaps) if len(envelopes) > 1:
+            return [frames.Deliver(alias, after, envelopes[::-1], gaps)]
     return None
 
 
@@ -109,25 +119,27 @@ def _junk(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) 
 
 
 def _signature(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
-    if not isinstance(frame, frames.Deliver):
+    if not isinstance(frame, frames.Deliver) or not frame.envelopes:
         return None
     if is_record(frame.envelopes[-1]):
         return None
     envelope, _ = decode_envelope(frame.envelopes[-1])
     signature = relay.keys.sign(signed_text(bytes(32)))
     forged = encode_envelope(Envelope(envelope.header, envelope.body, signature))
-    return [frames.Deliver(frame.alias, frame.after, [*frame.envelopes[:-1], forged])]
+    changed = [*frame.envelopes[:-1], forged]
+    return [frames.Deliver(frame.alias, frame.after, changed, frame.gaps)]
 
 
 def _body(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
-    if not isinstance(frame, frames.Deliver):
+    if not isinstance(frame, frames.Deliver) or not frame.envelopes:
         return None
     if is_record(frame.envelopes[0]):
         return None
     envelope, _ = decode_envelope(frame.envelopes[0])
     body = relay.chance.bytes(len(envelope.body))
     forged = encode_envelope(Envelope(envelope.header, body, envelope.signature))
-    return [frames.Deliver(frame.alias, frame.after, [forged, *frame.envelopes[1:]])]
+    changed = [forged, *frame.envelopes[1:]]
+    return [frames.Deliver(frame.alias, frame.after, changed, frame.gaps)]
 
 
 def _device(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
@@ -219,14 +231,17 @@ def _false_chains(relay: LyingRelay, link: SimLink, told: Told, frame: frames.An
 
 def _with_other_envelopes(told: Told, frame: frames.Deliver, envelopes: list[bytes]) -> Forged:
     told.shift[frame.alias] += len(envelopes) - len(frame.envelopes)
-    return [frames.Deliver(frame.alias, frame.after, envelopes)]
+    gaps = [gap for gap in frame.gaps if gap.index <= len(envelopes)]
+    return [frames.Deliver(frame.alias, frame.after, envelopes, gaps)]
 
 
 def shifted(told: Told, frame: frames.AnyFrame) -> frames.AnyFrame:
     """Return a frame of the hub as it fits what was left out or added before."""
     match frame:
-        case frames.Deliver(alias, after, envelopes):
-            return frames.Deliver(alias, after + told.shift[alias], envelopes)
+        case frames.Deliver(alias, after, envelopes, gaps):
+            shift = told.shift[alias]
+            shut = [frames.Gap(gap.index, gap.upto + shift, gap.fingerprint) for gap in gaps]
+            return frames.Deliver(alias, after + shift, envelopes, shut)
         case frames.Live(alias, head, fingerprint):
             return frames.Live(alias, head + told.shift[alias], fingerprint)
         case frames.Ack(alias, number, items) if told.shift[alias]:
@@ -283,6 +298,7 @@ def _no_chunk(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFra
 FORGERIES: dict[Lie, Forgery] = {
     Lie.OMIT: _omit,
     Lie.SKIP: _skip,
+    Lie.GAP: _gap,
     Lie.SHUFFLE: _shuffle,
     Lie.SWAP: _swap,
     Lie.REPEAT: _repeat,

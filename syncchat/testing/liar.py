@@ -295,8 +295,10 @@ def _keep(told: Told, frame: frames.AnyFrame) -> None:
                 told.upto[alias] = room.cursor
             for state in states:
                 told.upto[aliases[state.position]] = state.after
-        case frames.Deliver(alias, after, envelopes):
-            told.upto[alias] = after + len(envelopes)
+        case frames.Deliver(alias, after, envelopes, gaps):
+            behind = [(gap.index, gap.upto) for gap in gaps]
+            index, upto = behind[-1] if behind else (0, after)
+            told.upto[alias] = upto + len(envelopes) - index
             told.past.append(frame)
         case frames.Ack(alias, _, items):
             for item in items:

@@ -15,6 +15,8 @@ class Lie(StrEnum):
 
     OMIT = "omit"
     """Leaves an envelope out of a delivery and counts on as if nothing were missing."""
+    GAP = "gap"
+    """Leaves an envelope out and says that it is gone, because a snapshot stood for it."""
     SKIP = "skip"
     """Drops whole deliveries."""
     SHUFFLE = "shuffle"

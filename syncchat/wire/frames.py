@@ -190,7 +190,7 @@ class Gap(Struct, frozen=True, array_like=True):
     ``fingerprint`` is that of the log up to ``upto``.
     """
 
-    index: Annotated[int, Meta(ge=0, le=4096)]
+    index: Annotated[int, Meta(ge=0, lt=4097)]
     upto: Seq
     fingerprint: Fingerprint
 

@@ -19,6 +19,7 @@ from syncchat.wire.limits import PUSHES_IN_FLIGHT_MAX, SILENCE_MS_MAX, VERSION
 KEYS = DeviceKeys(bytes(range(32)))
 ROOMS = [bytes((n,)) * 16 for n in range(3)]
 SMALL = st.integers(0, 4)
+EIGHT = st.binary(min_size=8, max_size=8)
 BYTES8 = st.binary(min_size=8, max_size=8)
 FRAMES = st.one_of(
     st.builds(frames.Hello, SMALL, SMALL, BYTES8, st.binary(min_size=32, max_size=32)),
@@ -30,6 +31,16 @@ FRAMES = st.one_of(
         ),
     ),
     st.builds(frames.Deliver, SMALL, SMALL, st.lists(st.binary(max_size=3), min_size=1)),
+    st.builds(
+        frames.Deliver,
+        SMALL,
+        SMALL,
+        st.lists(st.binary(max_size=3), max_size=3),
+        st.lists(
+            st.builds(frames.Gap, SMALL, SMALL, st.binary(min_size=8, max_size=8)), max_size=3
+        ),
+    ),
+    st.builds(frames.Snapshots, SMALL, st.lists(st.binary(max_size=3), min_size=1)),
     st.builds(frames.Live, SMALL, SMALL),
     st.builds(
         frames.Ack,
@@ -126,8 +137,30 @@ def test_silent_relay_is_given_up_in_time_whenever_the_owner_ticks(gaps: list[in
 
 
 def test_every_frame_that_a_relay_sends_is_tried() -> None:
-    tried = {"Hello", "Opened", "Deliver", "Live", "Ack", "Cursors", "Chains", "Ping", "Pong"}
-    tried |= {"Error", "Applied", "Bye", "Access", "Signal", "Found", "BlobStates", "BlobData"}
+    tried = {
+        "Hello",
+        "Opened",
+        "Deliver",
+        "Snapshots",
+        "Live",
+        "Ack",
+        "Cursors",
+        "Chains",
+        "Ping",
+        "Pong",
+    }
+    tried |= {
+        "Ping",
+        "Pong",
+        "Error",
+        "Applied",
+        "Bye",
+        "Access",
+        "Signal",
+        "Found",
+        "BlobStates",
+        "BlobData",
+    }
     all_frames = {kind.__name__ for kind in get_args(frames.AnyFrame)}
     from_peers = {"Auth", "Open", "Push", "AskChains", "AskCursors", "Renew", "Revoke"}
     from_peers |= {"Find", "PutBlob", "AskBlobs", "DropBlobs", "GetBlob"}

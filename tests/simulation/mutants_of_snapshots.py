@@ -8,7 +8,6 @@ from syncchat.core import snapshots as contents
 from syncchat.exchange import skipping
 from syncchat.exchange.batch import Batch
 from syncchat.exchange.reading import ChainReading
-from syncchat.exchange.refilling import Refiller
 from syncchat.exchange.sealing import Sealer
 from syncchat.exchange.snapshotting import Snapshotter
 from syncchat.storage import snapshots
@@ -84,12 +83,6 @@ SNAPSHOT_MUTANTS: tuple[Mutant, ...] = (
         "A chain does not take in the snapshots that came ahead of it.",
         (Edit(Batch._skip, "if ahead is None:", "if True:"),),
         scenario=scenarios.newcomer,
-    ),
-    Mutant(
-        "refill begins behind the hole",
-        "Who refills a relay does not push snapshots first.",
-        (Edit(Refiller.push_ahead, "if not found:", "if True:"),),
-        scenario=scenarios.wiped_relay,
     ),
     Mutant(
         "deleted words stay at the relay",

@@ -17,10 +17,10 @@ from tests.support.snapshots import eager, lying
 
 
 @contextmanager
-def made(seed: int, peers: int) -> Iterator[World]:
+def made(seed: int, peers: int, *, loose: int = 4) -> Iterator[World]:
     """Give a world in which a few envelopes are worth a snapshot, everybody is in, and the oracle
     does not look on."""
-    with eager(), World(seed=seed, peers=peers) as world:
+    with eager(loose), World(seed=seed, peers=peers) as world:
         for peer in world.peers:
             peer.watch = None
         yield world
@@ -45,7 +45,7 @@ def newcomer() -> None:
 
 def deleted_for_everyone() -> None:
     """What is deleted leaves the relay and every member within five seconds."""
-    with made(1, 3) as world:
+    with made(1, 3, loose=100) as world:
         alice = world.peers[0]
         _say(world, alice, "stays", "goes")
         goes = next(m for m in alice.room.messages() if m.text == "goes")

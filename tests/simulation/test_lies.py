@@ -53,6 +53,7 @@ SIGNATURE = "the signature does not match the device key"
 ENDS: dict[Lie, End] = {
     Lie.OMIT: End((ASK_AGAIN, NOT_ALL, "the relay's log goes from")),
     Lie.SKIP: End((NOT_ALL, "the relay's log goes from")),
+    Lie.GAP: End((ASK_AGAIN, NOT_ITS_LOG)),
     Lie.SHUFFLE: End((ASK_AGAIN,)),
     Lie.SWAP: End((NOT_ALL,), sees_all=False, is_heard=False),
     Lie.REPEAT: End(("the relay's log goes from",)),

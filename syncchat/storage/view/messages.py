@@ -17,6 +17,7 @@ from ...ids import DeviceId, MemberId, MessageId, Stamp, author_device, stamp_of
 from ..database import Database
 from ..members import Owners
 from ..tallies import Added, count_added
+from . import removed
 from .attachments import Attachments
 from .index import Index
 from .log import hidden_of
@@ -139,7 +140,7 @@ class Messages:
                 index.change(row.id, before, shown)
             self._attachments.settle(message, before, shown)
             if shown is None:
-                self._remove(message)
+                self._remove(message, row)
                 index.trim()
             elif row is None or before is None:
                 new = _added(shown, unread)
@@ -148,6 +149,7 @@ class Messages:
             else:
                 self._update(row, place, before, shown, unread)
         if added:
+            added = removed.put_back(scope.db, scope.room, added)
             self._scope.db.executemany(
                 "insert into message (room, message, chain, volume, clock, seq, value, edited, "
                 "edited_at, deleted, reactions, thread, reply_to, mentions, votes, expires_ms, "
@@ -164,8 +166,10 @@ class Messages:
         self._over.clear()
         return delta
 
-    def _remove(self, message: MessageId) -> None:
+    def _remove(self, message: MessageId, row: StoredRow | None) -> None:
         db, room = self._scope.db, self._scope.room
+        if row is not None and row.chain is not None:
+            removed.note(db, room, message)
         db.execute("delete from message where room = ? and message = ?", (room, message))
         # Nothing else would tell other readers that it is gone.
         db.execute("update room set change = ? where id = ?", (self._scope.change, room))

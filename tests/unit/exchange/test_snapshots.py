@@ -280,3 +280,21 @@ def test_stamps_go_on_behind_what_is_covered() -> None:
     deliver_with_gaps(inbox, 2, early)
     assert "a stamp does not come after" in (inbox.frozen(ann.id) or "")
     assert late > ann.last
+
+
+def test_message_whose_erasure_comes_before_its_tombstone_is_not_told_of_as_new() -> None:
+    inbox, ann = Inbox(), Device(1)
+    message, entry = ann.message("to be deleted")
+    inbox.deliver(ann.write(entry))
+    (added,) = inbox.db.rows("select added from message where message = ?", (message,))
+    ann.volume = 1
+    later = ann.send("later")
+    inbox.deliver(later, ann.write(entry._replace(raw=None), volume=0))
+    assert inbox.texts() == ["later"]
+    inbox.deliver(ann.write(ann.delete(message)))
+    shown = inbox.room.message(message)
+    assert shown is not None
+    assert shown.deleted
+    assert inbox.db.rows("select added from message where message = ?", (message,)) == [added]
+    assert inbox.db.rows("select * from removed_message") == []
+    assert is_sound(inbox)
