@@ -106,7 +106,8 @@ def fold_message(
             return None
         if is_gone:
             return _gone(message, value)
-        return replace(as_sent(message, value), hidden=is_hidden)
+        shown = as_sent(message, value)
+        return replace(shown, hidden=True) if is_hidden else shown
     author = member_of(author_device(message))
     deletes = [m for m in marks if m.root is Root.DELETES and member_of(m.device) == author]
     final = last(deletes)

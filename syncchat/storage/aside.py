@@ -36,9 +36,8 @@ def shown_condition(db: Database, room: int) -> str:
     )
 
 
-def is_aside(db: Database, room: int, message: MessageId) -> bool:
-    """Tell whether a message is left out, be it here or not."""
-    condition = shown_condition(db, room)
+def is_aside(db: Database, condition: str, message: MessageId) -> bool:
+    """Tell whether a message is left out by a room's ``shown_condition``, be it here or not."""
     if condition == "1":
         return False
     (shown,) = db.execute(

@@ -26,7 +26,7 @@ from ...ids import (
     stamp_of,
 )
 from .. import rooms
-from ..aside import is_aside
+from ..aside import is_aside, shown_condition
 from ..database import Database
 from ..members import Owners
 
@@ -49,13 +49,19 @@ class Unread:
         self._room_text = room_text(rooms.load_room(db, room).room_id)
         self._uptos: dict[tuple[DeviceId, str | None], Stamp] = {}
         self._marked: frozenset[str] | None = None
+        self._shown: str | None = None
 
     def is_unread(self, message: MessageId, thread: str | None) -> bool:
         """Tell whether a message that is not deleted is unread."""
         writer = author_device(message)
-        if self._owners[writer] == self.me or is_aside(self._db, self._room, message):
+        if self._owners[writer] == self.me or self._is_aside(message):
             return False
         return message in self.marked or stamp_of(message) > self.upto(writer, thread)
+
+    def _is_aside(self, message: MessageId) -> bool:
+        if self._shown is None:
+            self._shown = shown_condition(self._db, self._room)
+        return is_aside(self._db, self._shown, message)
 
     def is_mention(self, shown: Shown) -> bool:
         """Tell whether a message of somebody else mentions the person now."""
