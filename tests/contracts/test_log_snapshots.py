@@ -170,8 +170,8 @@ def test_envelopes_leave_the_disk(tmp_path: Path) -> None:
     secret = alice.write(b"a text that is deleted for everyone")
     append(log, secret, bob.write(b"a text that stays"))
     append(log, alice.snapshot())
-    log.close()
     disk = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     assert b"a text that stays" in disk
     assert b"a text that is deleted for everyone" not in disk
     assert (tmp_path / FILE_NAME).exists()
+    log.close()

@@ -42,6 +42,8 @@ class OpenRoom:
     record_octets: int
     creator: bytes
     chains: dict[bytes, _Chain | None] = field(default_factory=dict)
+    is_thinner: bool = False
+    """Whether envelopes were deleted."""
 
     @classmethod
     def load(cls, conn: sqlite3.Connection, name: bytes) -> OpenRoom:
@@ -79,7 +81,7 @@ class OpenRoom:
             chain.head, chain.last = fresh.head, seq
         covering = Covering(self.conn, self.row, chain.row)
         if fresh.coverage is not None:
-            chain.is_covered = True
+            chain.is_covered = self.is_thinner = True
             upto = chain.head.seq
             covering.cover(
                 fresh.coverage, volume=fresh.volume, snapshot=fresh.head, seq=seq, upto=upto

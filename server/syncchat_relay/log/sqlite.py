@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from syncchat.ports import Random
@@ -68,6 +68,9 @@ class SqliteLog:
             for name in rooms:
                 self._groups.drop(name)
             raise
+        if any(room.is_thinner for room in rooms.values()):
+            with suppress(sqlite3.Error):  # what is deleted stands in the write-ahead log, too
+                self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         for name, gate in gates.items():
             if gate.group is not None:
                 self._groups.keep(name, gate.group, rooms[name].record_octets)
