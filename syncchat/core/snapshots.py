@@ -7,6 +7,7 @@ document (``reader.read_snapshot``). Who has the updates compares the two before
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ..errors import UpdateRefused
@@ -35,8 +36,9 @@ def decode_snapshot(text: bytes, number: int) -> Content:
     """Return what the snapshot of volume ``number`` holds; raises ``UpdateRefused``."""
     stamp = stamp_in(text)
     state, live = read_snapshot(text[_STAMP_BYTES:], number)
-    if any(change.at > stamp for change in live):
-        raise UpdateRefused("a snapshot's entry is newer than the newest that it names")
+    stamps = [*(change.at for change in live), stamp]
+    if any(one > other for one, other in pairwise(stamps)) or len({*stamps[:-1]}) < len(live):
+        raise UpdateRefused("a snapshot's entries are not in the order of their stamps")
     return Content(state, {change.clock: change for change in live}, stamp)
 
 

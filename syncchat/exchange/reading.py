@@ -9,7 +9,7 @@ from ..core.reader import Change, VolumeState, read_update
 from ..core.snapshots import content_of, decode_snapshot, is_same, news_in, stamp_in
 from ..errors import DecodeError, KeyMissing, TrustError, UpdateRefused
 from ..ids import Stamp
-from ..storage import chains
+from ..storage import chains, snapshots
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.rooms import RoomRow
@@ -115,6 +115,8 @@ class ChainReading:
         texts = read_volume(self._db, self._volumes, self._room, chain, number, before=header.seq)
         known = content_of(number, texts.base, texts.rest)
         self._check_coverage(coverage, texts.ranges)
+        if snapshots.is_elsewhere(self._db, chain.id, number, coverage.ranges):
+            raise UpdateRefused("the snapshot stands for what is in another volume")
         news = news_in(snapshot, known)
         is_whole = coverage.ranges == tuple(texts.ranges)
         if is_whole and not is_same(snapshot, known):

@@ -103,6 +103,19 @@ def covered_between(db: Database, chain: int, after: int, before: int) -> list[C
     return [_covered(row) for row in rows]
 
 
+def is_elsewhere(db: Database, chain: int, volume: int, ranges: Sequence[Range]) -> bool:
+    """Tell whether something in parts of a chain is known to be of another volume."""
+    return any(
+        db.row(
+            "select 1 from envelope where chain = ?1 and seq between ?2 and ?3 and volume <> ?4 "
+            "union all select 1 from covered where chain = ?1 and first <= ?3 and last >= ?2 "
+            "and volume <> ?4 limit 1",
+            (chain, first, last, volume),
+        )
+        for first, last, _ in ranges
+    )
+
+
 def has_hole(db: Database, chain: int, after: int) -> bool:
     """Tell whether something behind a place of a chain is covered, so that snapshots go first."""
     row = db.row("select 1 from covered where chain = ? and last > ? limit 1", (chain, after))

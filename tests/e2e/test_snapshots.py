@@ -39,7 +39,7 @@ async def test_deleted_for_everyone_is_off_the_relays_disk_in_seconds(tmp_path: 
                 assert sealed in _on_disk(disk)
                 mine.delete(gone.id)
                 async with asyncio.timeout(5):
-                    while sealed in _on_disk(disk) or sealed in _stored(bob):
+                    while sealed in _on_disk(disk) or sealed in _stored(bob):  # noqa: ASYNC110
                         await asyncio.sleep(0.05)  # a disk tells nobody
                 assert [m.text for m in theirs.messages() if not m.deleted][-1] == kept.text
                 kinds = [decode_envelope(raw)[1].kind for raw in _stored(bob)]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 from syncchat.exchange import sending
+from syncchat.ids import Stamp
 from syncchat.storage import snapshots
 from syncchat.wire.coverage import Range
 
@@ -56,6 +57,19 @@ def lying(case: str) -> tuple[Inbox, Device, bytes]:
             return inbox, ann, ann.snapshot(stamp=ann.stamp())
         case "a place left out":
             return inbox, ann, ann.snapshot(ranges=[Range(1, 2, links[1])])
+        case "another volume":
+            ann.volume = 1
+            inbox.deliver(ann.send("in another volume"))
+            ann.volume = 0
+            ann.update(ann.message("slipped in")[1])
+            whole = [Range(1, 4, ann._links[1][0][1])]
+            return inbox, ann, ann.snapshot(ranges=whole)
+        case "out of order":
+            early, late = ann.message("early")[1], ann.message("late")[1]
+            other.update(late)
+            other.update(early)
+            newest = Stamp(late.key)
+            return inbox, ann, ann.snapshot(export=other.document(0).export(), stamp=newest)
         case "another link":
             return inbox, ann, ann.snapshot(ranges=[Range(1, 3, bytes(32))])
         case "no journal":
