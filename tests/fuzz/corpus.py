@@ -62,7 +62,7 @@ def seeds(target: str) -> dict[str, bytes]:
             log = vectors.load("envelopes")["log"]
             return {
                 f"log-{number}": bytes.fromhex(row["envelope"]) for number, row in enumerate(log)
-            }
+            } | {"snapshot": bytes.fromhex(vectors.load("snapshots")["envelope"])}
         case "signed":
             row = vectors.load("envelopes")["log"][0]
             head, body = bytes.fromhex(row["header"]), bytes.fromhex(row["body"])

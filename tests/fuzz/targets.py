@@ -12,6 +12,13 @@ import nacl.bindings as sodium
 from syncchat.core import clock
 from syncchat.core.journal import Entry, Volume
 from syncchat.core.reader import VolumeState, read_snapshot, read_update
+from syncchat.core.snapshots import (
+    content_of,
+    decode_snapshot,
+    encode_snapshot,
+    is_same,
+    news_in,
+)
 from syncchat.core.values import (
     DeleteValue,
     EditValue,
@@ -39,7 +46,7 @@ from syncchat.trust.person import fold_person, verify_person
 from syncchat.trust.records import decode_record
 from syncchat.trust.rules import refusal_of
 from syncchat.wire import frames
-from syncchat.wire.envelope import Envelope, decode_envelope, encode_envelope
+from syncchat.wire.envelope import Envelope, EnvelopeKind, decode_envelope, encode_envelope
 from syncchat.wire.invite import SCHEME, _check, _to_text, decode_invite, encode_invite
 from syncchat.wire.limits import UPDATE_BYTES_MAX
 from tests import vectors
@@ -95,6 +102,11 @@ def fuzz_snapshot(data: bytes) -> bool:
     content = {(change.root, change.key): change.raw for change in changes}
     assert content == Volume(NUMBER, [data]).content()
     assert set(state.clocks) == set(content)
+    newest = max((change.at for change in changes), default=clock.ZERO)
+    with contextlib.suppress(UpdateRefused):  # in an order of stamps that no writer makes
+        read = decode_snapshot(encode_snapshot(newest, data), NUMBER)
+        assert is_same(read, content_of(NUMBER, encode_snapshot(newest, data), []))
+        assert news_in(read, content_of(NUMBER, None, [])) == changes
     return True
 
 
@@ -119,6 +131,10 @@ def fuzz_envelope(data: bytes) -> bool:
     for head in (None, chain.ChainHead(DeviceKey(ALICE.public), 1, chain.GENESIS)):
         heads, fault = chain.extend_as_far_as_valid(ROOM, head, [(envelope, header)])
         assert (not heads) == (fault is not None)
+    if header.kind == EnvelopeKind.SNAPSHOT:
+        assert chain.coverage_of(envelope, header).ranges[-1].last < header.seq
+        with contextlib.suppress(SignatureInvalid):
+            chain.stand_alone(ROOM, envelope, header)
     return True
 
 
