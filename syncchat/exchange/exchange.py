@@ -13,7 +13,7 @@ others' chains. Files come after all of that (``transfers``).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..storage import chains, identity, lease, members, outbox, rooms
 from ..storage.rooms import NO_FINGERPRINT, RoomRow
@@ -168,8 +168,7 @@ class Exchange(Sending):
                 case Delivered():
                     self._delivered(self._rooms[event.room], event)
                 case SnapshotsTold(room, envelopes):
-                    self._receiver.take_ahead(self._rooms[room].row, envelopes)
-                    self._note_doubt()
+                    self._told(self._rooms[room], envelopes)
                 case CaughtUp(room, head, fingerprint):
                     self._caught_up(self._rooms[room], head, fingerprint)
                 case Acked(room, envelopes, items):
@@ -304,18 +303,27 @@ class Exchange(Sending):
             return
         if self._note_doubt():
             return
-        self._transfers.look()
         progress.cursor = room.cursor
         progress.head = max(progress.head, room.cursor)
         if any(is_record(raw) for raw in envelopes):
             self._recorder.came(progress, now_ms=self._now())
             self._signals.enter(progress)  # somebody may have come
             self._dirty.add(progress.room)
+        self._plan_applied(progress)
+        self._follow(progress, room)
+
+    def _told(self, progress: Progress, snapshots: Sequence[bytes]) -> None:
+        self._receiver.take_ahead(progress.row, snapshots)
+        if not self._note_doubt():
+            self._follow(progress, rooms.load_room(self._db, progress.row))
+
+    def _follow(self, progress: Progress, room: RoomRow) -> None:
+        """Do what follows from what came of a room."""
+        self._transfers.look()
         if progress.is_behind_itself:
             self._check_own(progress)
         else:
             self._note_own(progress)
-        self._plan_applied(progress)
         if outbox.count(self._db, room.id):  # what another own device deleted goes here, too
             self._dirty.add(progress.room)
         has_room, self._receiver.has_new_room = self._receiver.has_new_room, False

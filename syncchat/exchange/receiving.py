@@ -102,10 +102,13 @@ class Receiver:
                 lease.check(self._db, self._holder)
                 row = rooms.load_room(self._db, room)
                 now_ms, me = self._clock.now_ms(), self._keys.device
+                before = rooms.last_change(self._db)
                 batch = Batch(self._db, self._volumes, row, now_ms, me)
                 batch.take(told(envelopes), keys=self._keys)
                 self.is_doubtful = batch.is_doubtful
                 fade(self._db, me=me, now_ms=now_ms)
+                has_room = take_letters(self._db, row, after=before, me=me, now_ms=now_ms)
+                self.has_new_room = self.has_new_room or has_room
         except BaseException:
             self._volumes.forget()
             raise

@@ -123,7 +123,7 @@ class Transfers:
             self._is_tidy = True
             with self._desk.storing():
                 loose.tidy(self._db, now_ms=self._clock.now_ms())
-        loose.sweep(self._db)
+        self._is_due = loose.sweep(self._db) or self._is_due
         now_ms = self._now()
         for key, job in list(self._jobs.items()):
             if job.store_due_ms is not None and (job.store_due_ms <= now_ms or job.problem):

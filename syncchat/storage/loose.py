@@ -24,15 +24,17 @@ class DropRow:
     names: bytes | None
 
 
-def sweep(db: Database) -> None:
-    """Remove the bytes of files that no message shows, and have the relay told."""
+def sweep(db: Database) -> bool:
+    """Remove the bytes of files that no message shows, and have the relay told; tell whether there
+    may be any."""
     if db.row("select 1 from loose_file limit 1") is None:
-        return
+        return False
     with db.atomic():
         packs = [_drop(db, file) for file in _loose(db)]
         db.execute("delete from loose_file")
     for pack in packs:
         db.packs.remove(pack)
+    return True
 
 
 def tidy(db: Database, *, now_ms: int) -> None:
