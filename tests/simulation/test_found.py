@@ -259,3 +259,8 @@ def test_crash_while_files_are_tidied_away_takes_nothing_from_what_was_written()
         assert alice.crashes == 1
         world.heal()
         world.check()
+
+
+def test_files_that_become_loose_while_something_is_sealed_are_told_to_the_relay() -> None:
+    """They waited until something else came up."""
+    assert play(_found(2551)).failure == ""
