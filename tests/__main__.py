@@ -25,7 +25,7 @@ def checks(*, slow: bool, pytest_arguments: list[str]) -> list[list[str]]:
         [PYTHON, "-m", "ruff", "check", "."],
         [PYTHON, "-m", "mypy"],
         [str(Path(PYTHON).with_name("lint-imports"))],
-        [PYTHON, "-m", "pytest", "-n", WORKERS, *chosen, *pytest_arguments],
+        [PYTHON, "-m", "pytest", "-n", WORKERS, "--dist", "worksteal", *chosen, *pytest_arguments],
     ]
 
 
