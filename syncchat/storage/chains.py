@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -225,12 +226,17 @@ def envelopes_after(
     db: Database, chain: int, seq: int, *, limit: int, bytes_max: int
 ) -> list[tuple[int, bytes]]:
     """Return (seq, envelope) that follow ``seq``, at least one if there is one."""
-    found: list[tuple[int, bytes]] = []
-    size = 0
     cursor = db.execute(
         "select seq, raw from envelope where chain = ? and seq > ? order by seq limit ?",
         (chain, seq, limit),
     )
+    return within(cursor, bytes_max)
+
+
+def within(cursor: sqlite3.Cursor, bytes_max: int) -> list[tuple[int, bytes]]:
+    """Return the first (seq, envelope) rows of a cursor that fit, at least one, and close it."""
+    found: list[tuple[int, bytes]] = []
+    size = 0
     for each, raw in cursor:
         size += len(raw)
         if found and size > bytes_max:

@@ -126,20 +126,12 @@ def after(
     db: Database, chain: int, seq: int, *, limit: int, bytes_max: int
 ) -> list[tuple[int, bytes]]:
     """Return (seq, snapshot) that follow ``seq``, at least one if there is one."""
-    found: list[tuple[int, bytes]] = []
-    size = 0
     cursor = db.execute(
         "select envelope.seq, raw from snapshot join envelope using (chain, seq) "
         "where chain = ? and envelope.seq > ? order by envelope.seq limit ?",
         (chain, seq, limit),
     )
-    for each, raw in cursor:
-        size += len(raw)
-        if found and size > bytes_max:
-            break
-        found.append((each, bytes(raw)))
-    cursor.close()
-    return found
+    return chains.within(cursor, bytes_max)
 
 
 def note_erasure(db: Database, chain: int, volume: int) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from syncchat_relay.log import Append, Log
-from syncchat_relay.log.memory import MemoryLog
 from syncchat_relay.log.sqlite import FILE_NAME, SqliteLog
 
 from syncchat.wire.codes import ItemStatus
@@ -17,15 +16,9 @@ STORED, KNOWN, GAP = ItemStatus.STORED, ItemStatus.KNOWN, ItemStatus.GAP
 CONFLICT, BAD = ItemStatus.CONFLICT, ItemStatus.BAD_ENVELOPE
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
-    made: Log = (
-        MemoryLog(random=FixedRandom())
-        if request.param == "memory"
-        else SqliteLog(tmp_path, random=FixedRandom())
-    )
-    yield made
-    made.close()
+@pytest.fixture
+def log(make: Callable[..., Log]) -> Log:
+    return make(is_open=True)
 
 
 def append(log: Log, *envelopes: bytes) -> list[tuple[ItemStatus, int]]:
