@@ -13,7 +13,9 @@ from syncchat.core.snapshots import encode_snapshot
 from syncchat.core.values import Root
 from syncchat.ids import RoomId, Stamp
 from syncchat.trust import chain, keys, seal
+from syncchat.trust.boxes import box_public
 from syncchat.trust.files import FileSeal, blob_name, chunk_bytes, chunk_count
+from syncchat.trust.letters import Complaint, Content, DirectRoom, seal_letter
 from syncchat.trust.passphrase import stretch
 from syncchat.trust.signals import seal_signal
 from syncchat.trust.strongbox import Strongbox
@@ -29,6 +31,7 @@ from syncchat.wire.envelope import (
 from syncchat.wire.invite import InviteKind, InviteLink, encode_invite
 from syncchat.wire.limits import VERSION
 from syncchat.wire.operator_link import encode_operator_link
+from tests.support.ports import chance
 
 from . import FRAME_TYPES, plain
 from .logs import record_vectors
@@ -57,6 +60,7 @@ def all_files() -> dict[str, Any]:
         "frames": frame_vectors(),
         "ids": id_vectors(),
         "invites": invite_vectors(),
+        "letters": letter_vectors(),
         "operator_links": operator_link_vectors(),
         "records": record_vectors(),
         "seals": seal_vectors(),
@@ -179,6 +183,30 @@ def signal_vectors() -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def letter_vectors() -> list[dict[str, Any]]:
+    """Return the contents of letters.json: the last of the three secrets opens no letter."""
+    secrets = [bytes((n,)) * 32 for n in (1, 2, 3)]
+    writer = bytes(range(16, 32))
+    readers = [box_public(secret) for secret in secrets[:2]]
+    contents: list[Content] = [
+        DirectRoom(bytes(16), "ws://localhost:1"),
+        Complaint("0" * 26, "spam", 1_800_000_000_000),
+    ]
+    return [
+        {
+            "kind": type(content).__name__,
+            "fields": plain(content),
+            "room": ROOM.hex(),
+            "writer": writer.hex(),
+            "secrets": [secret.hex() for secret in secrets],
+            "letter": seal_letter(
+                content, room=ROOM, writer=writer, readers=readers, random=chance(1)
+            ),
+        }
+        for content in contents
+    ]
 
 
 def envelope_vectors() -> dict[str, Any]:

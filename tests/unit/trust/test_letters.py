@@ -17,6 +17,7 @@ from syncchat.trust.letters import (
     seal_letter,
 )
 from tests.support.ports import chance
+from tests.vectors import load, plain
 
 ROOM, WRITER = bytes(range(16)), bytes(range(16, 32))
 SECRETS = [bytes([n]) * 32 for n in (1, 2, 3)]
@@ -45,6 +46,20 @@ def test_letter_counts_only_in_its_room_and_from_its_writer() -> None:
     sealed = letter()
     assert opened(sealed, SECRETS[0], room=bytes(16)) is None
     assert opened(sealed, SECRETS[0], writer=bytes(16)) is None
+
+
+def test_golden_letters_open_for_their_readers_only() -> None:
+    kinds = {"DirectRoom": DirectRoom, "Complaint": Complaint}
+    rows = load("letters")
+    assert {row["kind"] for row in rows} == set(kinds)
+    for row in rows:
+        room, writer = bytes.fromhex(row["room"]), bytes.fromhex(row["writer"])
+        first, second, stranger = (bytes.fromhex(secret) for secret in row["secrets"])
+        content = opened(row["letter"], first, room=room, writer=writer)
+        assert content == opened(row["letter"], second, room=room, writer=writer)
+        assert type(content) is kinds[row["kind"]]
+        assert plain(content) == row["fields"]
+        assert opened(row["letter"], stranger, room=room, writer=writer) is None
 
 
 def test_letters_of_different_lengths_look_alike() -> None:
