@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from syncchat.wire.frames import Access, encode
 
+from . import recent
 from .connection import Pace, PendingCheck, Room, Subscription
 from .effects import Check, WasRead
 from .fanout import fall_behind
@@ -48,6 +49,7 @@ def go_on(subscriptions: Sequence[Subscription], standings: Sequence[Standing], 
             case Pace.HELD:
                 fall_behind(subscription)
             case Pace.CLOSED if standing:
+                recent.plan(subscription)
                 fall_behind(subscription)
             case _:
                 pass
@@ -57,9 +59,15 @@ def admit(subscription: Subscription, read: WasRead, send: Callable[[bytes], Non
     """Take from a read how its subscription stands; say so where the room opens by that."""
     if not read.standing:
         return
+    let_in(subscription, read.standing, send)
+    subscription.verified = read.last
+
+
+def let_in(subscription: Subscription, standing: Standing, send: Callable[[bytes], None]) -> None:
+    """Take that a subscription may read; say so where the room opens by that."""
     if not subscription.standing:
         send(encode(Access(subscription.room.alias, True)))
-    subscription.standing, subscription.verified = read.standing, read.last
+    subscription.standing = standing
 
 
 def shut(subscription: Subscription, send: Callable[[bytes], None]) -> None:

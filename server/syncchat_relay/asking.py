@@ -8,13 +8,13 @@ from typing import assert_never
 from .config import Config
 from .connection import Ask, Subscription
 from .cursors import chain_frames, cursor_frames
-from .effects import Read, ReadChains, ReadCursors
+from .effects import Read, ReadChains, ReadCursors, ReadNewest
 from .fanout import ENVELOPES_PER_DELIVER
 
 
 def read_effect(
     ask: Ask, subscription: Subscription, ticket: int, config: Config
-) -> Read | ReadChains | ReadCursors:
+) -> Read | ReadNewest | ReadChains | ReadCursors:
     """Return the log work for one subscription's ask."""
     name = subscription.room.name
     match ask:
@@ -28,6 +28,15 @@ def read_effect(
                 subscription.keys,
                 subscription.verified,
                 subscription.told,
+            )
+        case Ask.NEWEST:
+            return ReadNewest(
+                ticket,
+                name,
+                subscription.position,
+                subscription.connection.recent,
+                config.deliver_bytes_max,
+                subscription.keys,
             )
         case Ask.CHAINS:
             return ReadChains(ticket, name, subscription.keys)

@@ -52,7 +52,8 @@ class Books:
             subscription = connection.subscriptions.get(alias)
             if subscription is None:
                 continue
-            if ask is Ask.ENVELOPES and subscription.pace is not Pace.READING:
+            is_of_log = ask in (Ask.ENVELOPES, Ask.NEWEST)
+            if is_of_log and subscription.pace is not Pace.READING:
                 continue  # asked for before the room was opened anew
             connection.reads_in_flight += 1
             ticket = self._ticket(PendingRead(subscription, ask))

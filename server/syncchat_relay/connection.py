@@ -40,6 +40,7 @@ CLOSED_COST = 50
 class Ask(Enum):
     """Says what a connection waits to have read from the log."""
 
+    NEWEST = auto()
     ENVELOPES = auto()
     CHAINS = auto()
     CURSORS = auto()
@@ -133,6 +134,8 @@ class Connection:
     remind_at_ms: int = 0
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     rooms_opening: int = 0
+    recent: int = 0
+    """How many of the newest envelopes of a room it wants to see first, where it lacks more."""
     pushes_in_flight: int = 0
     reads_in_flight: int = 0
     blobs_in_flight: int = 0

@@ -17,7 +17,10 @@ from typing import assert_never
 from syncchat.wire.codes import BlobState
 
 from . import log as relay_log
-from .log import CursorEntry, Log, Outcome, Standing, Stretch
+from .log import CursorEntry, Log, Newest, Outcome, Standing, Stretch
+
+AHEAD_RECORD_BYTES_MAX = 8 * 1024 * 1024
+"""Records of a room that are told ahead of its log: of thousands of members."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,18 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadNewest:
+    """Read the newest of a room's log, and the records behind ``after``, for who may read it."""
+
+    ticket: int
+    room: bytes
+    after: int
+    envelopes_max: int
+    bytes_max: int
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReadChains:
     """Read how much of each device's chain a room has, for who may read it."""
 
@@ -152,7 +167,7 @@ class SaveCursors:
     entries: tuple[CursorEntry, ...]
 
 
-LogWork = Lookup | Check | Read | ReadChains | ReadCursors | FindRoom | SaveCursors
+LogWork = Lookup | Check | Read | ReadNewest | ReadChains | ReadCursors | FindRoom | SaveCursors
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +294,17 @@ class WasRead:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestRead:
+    """Answers ReadNewest; nothing is in it for who may not read the room, or where the records
+    alone are more than is shown ahead."""
+
+    ticket: int
+    standing: Standing
+    records: Sequence[tuple[int, bytes]] = ()
+    newest: Newest | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """Answers Check."""
 
@@ -310,7 +336,7 @@ class Failed:
     ticket: int
 
 
-LogAnswer = Appended | LookedUp | Checked | WasRead | DevicesRead | RoomFound | Failed
+LogAnswer = Appended | LookedUp | Checked | WasRead | NewestRead | DevicesRead | RoomFound | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +378,8 @@ def perform(log: Log, work: LogWork, *, now_ms: int) -> LogAnswer | None:
             return Checked(work.ticket, log.head(work.room).seq, standings)
         case Read():
             return _read(log, work, now_ms)
+        case ReadNewest():
+            return _read_newest(log, work, now_ms)
         case ReadChains():
             standing = log.standing(work.room, work.keys, now_ms=now_ms)
             return DevicesRead(work.ticket, log.chains(work.room) if standing else [])
@@ -417,6 +445,19 @@ def _read(log: Log, work: Read, now_ms: int) -> WasRead:
     ends = gap_ends(after, [seq for seq, _ in envelopes], stretch.last)
     prints = {seq: log.fingerprint_at(room, seq) or b"" for seq in {*ends, stretch.last}}
     return WasRead(work.ticket, envelopes, stretch.last, prints, last, standing, told=work.told)
+
+
+def _read_newest(log: Log, work: ReadNewest, now_ms: int) -> NewestRead:
+    standing = log.standing(work.room, work.keys, now_ms=now_ms)
+    if standing is Standing.NOBODY:
+        return NewestRead(work.ticket, standing)
+    records = log.records(work.room, work.after)
+    if sum(len(raw) for _, raw in records) > AHEAD_RECORD_BYTES_MAX:
+        return NewestRead(work.ticket, standing)
+    found = log.newest(
+        work.room, work.after, envelopes_max=work.envelopes_max, bytes_max=work.bytes_max
+    )
+    return NewestRead(work.ticket, standing, records, found)
 
 
 def gap_ends(after: int, seqs: Sequence[int], last: int) -> list[int]:

@@ -69,7 +69,7 @@ from syncchat.wire.limits import (
     VERSION,
 )
 
-from . import access
+from . import access, recent
 from .admission import Admission, Refused, Revoked
 from .asking import device_frames
 from .config import Config
@@ -99,6 +99,7 @@ from .effects import (
     LogAnswer,
     LookedUp,
     Lookup,
+    NewestRead,
     Pause,
     RoomFacts,
     RoomFound,
@@ -258,6 +259,8 @@ class Hub(Transfers):
                     self._send(pending.connection, encode(told))
                 case WasRead(), PendingRead():
                     self._was_read(pending, answer)
+                case NewestRead(), PendingRead():
+                    self._newest_read(pending, answer)
                 case DevicesRead(), PendingRead():
                     self._devices_read(pending, answer.devices)
                 case _:
@@ -322,6 +325,7 @@ class Hub(Transfers):
             return
         pending = pending_open(connection, frame, self._incarnation)
         connection.rooms_opening += len(pending.rooms)
+        connection.recent = frame.recent
         wanted = tuple(
             (room, cursor, keys)
             for (room, cursor, _, _), keys in zip(pending.rooms, pending.keys, strict=True)
@@ -383,6 +387,7 @@ class Hub(Transfers):
         aliases: list[int] = []
         states: list[RoomState] = []
         told_live: list[tuple[Subscription, bytes]] = []
+        behind: list[Subscription] = []
         for position, told in enumerate(compare(pending, facts)):
             room = self._room(told.name, told.fact.head)
             subscription = subscription_of(connection, room, told, pending.keys[position])
@@ -394,9 +399,12 @@ class Hub(Transfers):
             if subscription.pace is Pace.CLOSED:
                 connection.frames.owe(CLOSED_COST)
             elif told.after < room.head:
-                fall_behind(subscription)
+                recent.plan(subscription)
+                behind.append(subscription)
             elif not told.is_same:
                 told_live.append((subscription, told.fingerprint))
+        for subscription in behind:  # the newest of every room comes before all of any
+            fall_behind(subscription)
         self._send(connection, encode(Opened(aliases, states)))
         for subscription, fingerprint in told_live:
             self._say_live(subscription, fingerprint)
@@ -428,6 +436,16 @@ class Hub(Transfers):
             else:
                 subscription.pace = Pace.LIVE
                 self._say_live(subscription, read.fingerprint)
+        self._pump(connection)
+
+    def _newest_read(self, pending: PendingRead, read: NewestRead) -> None:
+        subscription = pending.subscription
+        connection, room = subscription.connection, subscription.room
+        connection.reads_in_flight -= 1
+        if self._is_current(subscription) and read.standing:
+            access.let_in(subscription, read.standing, lambda data: self._send(connection, data))
+            for data in recent.recent_frames(room, read, self._config.deliver_bytes_max):
+                self._send(connection, data)
         self._pump(connection)
 
     def _devices_read(self, pending: PendingRead, devices: Sequence[tuple[bytes, int]]) -> None:

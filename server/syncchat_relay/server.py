@@ -45,6 +45,7 @@ from .effects import (
     Read,
     ReadChains,
     ReadCursors,
+    ReadNewest,
     ReleaseBlobs,
     SaveCursors,
     Send,
@@ -363,6 +364,7 @@ class _Server:
                     | Lookup()
                     | Check()
                     | Read()
+                    | ReadNewest()
                     | ReadChains()
                     | ReadCursors()
                     | FindRoom()

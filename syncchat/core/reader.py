@@ -112,6 +112,26 @@ def read_update(
         raise UpdateRefused(str(exc)) from exc
 
 
+def read_ahead(
+    raw: bytes, number: int, known: dict[int, tuple[Root, str]], *, after: Stamp
+) -> list[Change]:
+    """Return what an update says by itself, before what it follows is here.
+
+    An entry that replaces another says of what only by that one's clock; ``known`` has the places
+    of entries by their clock, as far as they were read ahead, and grows; of others such an entry is
+    left out. What comes of it is to be taken back unless ``read_update`` says the same in its turn.
+    Raises ``UpdateRefused``.
+    """
+    try:
+        return _read_ahead(_Scanner(raw, client_id(number)), known, after)
+    except (IndexError, UnicodeDecodeError) as exc:
+        raise UpdateRefused(f"the update is cut off or garbled: {exc}") from exc
+    except UpdateRefused:
+        raise
+    except DecodeError as exc:
+        raise UpdateRefused(str(exc)) from exc
+
+
 def read_snapshot(raw: bytes, number: int) -> tuple[VolumeState, list[Change]]:
     """Return the state of volume ``number`` and its current entries from its whole export.
 
@@ -208,14 +228,20 @@ class _Scanner:
 
     def head(self, clock: int) -> int:
         """Return how many entries follow; they begin at ``clock``."""
+        count, first = self.start(clock)
+        if first != clock:
+            raise UpdateRefused(f"the first clock is {first}, not {clock}")
+        return count
+
+    def start(self, clock: int) -> tuple[int, int]:
+        """Return how many entries follow and where they begin; ``clock`` where there are none."""
         if not self.clients("the number of clients"):
-            return 0
+            return 0, clock
         count = self.number()
         if not 0 < count <= VOLUME_ENTRIES_MAX:
             raise UpdateRefused(f"an update of {count} entries")
         self.expect(self.client, "the client")
-        self.expect(clock, "the first clock")
-        return count
+        return count, self.number()
 
     def deletions(self, clock: int) -> list[int]:
         """Return the deleted clocks, all below ``clock``, and check that nothing follows them."""
@@ -286,6 +312,37 @@ def _read_update(scan: _Scanner, state: VolumeState, after: Stamp, is_closed: bo
         raise UpdateRefused("an entry is replaced but not deleted")
     if not changes:
         raise UpdateRefused("the update changes nothing")
+    return changes
+
+
+def _read_ahead(scan: _Scanner, known: dict[int, tuple[Root, str]], after: Stamp) -> list[Change]:
+    count, first = scan.start(VOLUME_ENTRIES_MAX)
+    if count and first + count > VOLUME_ENTRIES_MAX:
+        raise UpdateRefused("the volume is full")
+    changes: list[Change] = []
+    for clock in range(first, first + count):
+        info = scan.raw[scan.at]
+        scan.at += 1
+        if info == _NEW:
+            place: tuple[Root, str] | None = scan.place()
+        elif info == _OVERWRITE:
+            place = known.get(scan.origin())
+        else:
+            raise UpdateRefused(f"an entry of form {info:#x}")
+        content = scan.content()
+        if place is None:
+            continue
+        change = _change(place, clock, content)
+        if change.at <= after:
+            raise UpdateRefused("a stamp does not come after the one before it")
+        after = change.at
+        known[clock] = place
+        changes.append(change)
+    written = {(change.root, change.key) for change in changes}
+    for gone in scan.deletions(first):
+        erased = known.pop(gone, None)
+        if erased is not None and erased not in written:
+            changes.append(Change(*erased, gone, ZERO, None, None))
     return changes
 
 

@@ -31,6 +31,7 @@ from ..sync.events import (
     Dead,
     Delivered,
     Ready,
+    RecentTold,
     Refused,
     RoomOpened,
     SessionEvent,
@@ -169,6 +170,8 @@ class Exchange(Sending):
                     self._delivered(self._rooms[event.room], event)
                 case SnapshotsTold(room, envelopes):
                     self._told(self._rooms[room], envelopes)
+                case RecentTold():
+                    self._recent_told(self._rooms[event.room], event)
                 case CaughtUp(room, head, fingerprint):
                     self._caught_up(self._rooms[room], head, fingerprint)
                 case Acked(room, envelopes, items):
@@ -212,7 +215,7 @@ class Exchange(Sending):
             progress.cursor = progress.head = room.cursor
             proof = proof_of(self._db, self._volumes.groups, room)
             positions.append(Position(room.room_id, room.cursor, room.fingerprint, acked, proof))
-        self._session.open(self._incarnation, positions)
+        self._session.open(self._incarnation, positions, recent=self._recent)
 
     def _start_over(self, room: RoomRow, *, is_loss: bool) -> RoomRow:
         """Read a room's log from its beginning, because it is another log than before.
@@ -248,6 +251,10 @@ class Exchange(Sending):
             progress.cursor = 0
             self._refiller.note_loss(progress, now_ms=self._now())
             self._transfers.note_loss(progress)
+        elif members.has_records_behind(self._db, progress.row, progress.cursor):
+            with self._db.atomic(durable=False):
+                lease.check(self._db, self._holder)
+                members.forget_record_seqs_behind(self._db, progress.row, progress.cursor)
         own = chains.find_chain(self._db, progress.row, self._keys.device)
         own_seq, acked = (0, 0) if own is None else (own.seq, own.acked)
         if event.own_seq < acked:
@@ -269,7 +276,7 @@ class Exchange(Sending):
 
     def _access_changed(self, progress: Progress, *, is_open: bool) -> None:
         progress.is_closed = not is_open
-        progress.is_live = False
+        progress.is_live = progress.is_abreast = False
         progress.is_reread = is_open
         progress.pushed = 0
         self._dirty.add(progress.room)
@@ -317,6 +324,17 @@ class Exchange(Sending):
         if not self._note_doubt():
             self._follow(progress, rooms.load_room(self._db, progress.row))
 
+    def _recent_told(self, progress: Progress, event: RecentTold) -> None:
+        placed = list(zip(event.places, event.envelopes, strict=True))
+        self._receiver.show_recent(progress.row, event.since, placed, event.links)
+        if self._note_doubt():
+            return
+        if any(is_record(raw) for raw in event.envelopes):
+            self._recorder.came(progress, now_ms=self._now())
+        if event.is_last:
+            progress.is_abreast = not rooms.owes_refill(self._db, progress.row)
+            self._dirty.add(progress.room)
+
     def _follow(self, progress: Progress, room: RoomRow) -> None:
         """Do what follows from what came of a room."""
         self._transfers.look()
@@ -343,6 +361,7 @@ class Exchange(Sending):
         if self._receiver.differs_anew(progress.row, fingerprint):
             self._give_up("what was delivered is not what the relay has; reading the room anew")
             return
+        self._receiver.settle_recent(progress.row)
         progress.head = head
         progress.is_live = True
         self._transfers.look()

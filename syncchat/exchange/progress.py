@@ -25,6 +25,8 @@ class Progress:
     ``rotate_due_ms`` when a new key may, ``is_refused`` that the relay took none of it on this
     connection, ``is_reread`` that it is delivered from its beginning because it opened just now,
     ``is_offered`` that the first record was offered because the relay may have lost the room.
+    ``is_abreast`` says that all records of the room are here although its log is still coming, so
+    that it can be written to.
     ``ahead`` says of chains up to which seq their snapshots were pushed before the rest, and
     ``looked_at`` at which seq of the own chain it was looked in vain for a snapshot that is due,
     ``snapshot_at_ms`` when one will be because of a deletion.
@@ -35,6 +37,7 @@ class Progress:
     invite: bytes | None = None
     is_open: bool = False
     is_live: bool = False
+    is_abreast: bool = False
     head: int = 0
     cursor: int = 0
     relay_own_seq: int = 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..ports import Clock
-from ..storage import lease, rooms
+from ..storage import lease, previews, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.erasing import fade
@@ -18,6 +18,7 @@ from .batch import Batch
 from .homing import follow_home
 from .letters import take_letters
 from .logpart import delivered, told
+from .recent import RecentBatch
 from .roster import take_records
 from .volumes import Volumes
 
@@ -109,6 +110,44 @@ class Receiver:
                 fade(self._db, me=me, now_ms=now_ms)
                 has_room = take_letters(self._db, row, after=before, me=me, now_ms=now_ms)
                 self.has_new_room = self.has_new_room or has_room
+        except BaseException:
+            self._volumes.forget()
+            raise
+
+    def show_recent(
+        self,
+        room: int,
+        since: int,
+        placed: Sequence[tuple[int, bytes]],
+        previous: Mapping[int, bytes],
+    ) -> None:
+        """Show the newest of a room, told ahead of its log (``recent``); the cursor stays.
+
+        ``is_doubtful`` and what is raised are as for ``apply``; again is harmless.
+        """
+        try:
+            with self._db.atomic(durable=False):
+                lease.check(self._db, self._holder)
+                row = rooms.load_room(self._db, room)
+                now_ms, me = self._clock.now_ms(), self._keys.device
+                batch = RecentBatch(self._db, self._volumes, row, now_ms, me)
+                batch.take_recent(since, placed, previous, keys=self._keys)
+                self.is_doubtful = batch.is_doubtful
+                fade(self._db, me=me, now_ms=now_ms)
+        except BaseException:
+            self._volumes.forget()
+            raise
+
+    def settle_recent(self, room: int) -> None:
+        """Take back what was shown ahead of a room's log and did not come with it."""
+        if not previews.all_previews(self._db, room):
+            return
+        try:
+            with self._db.atomic(durable=False):
+                lease.check(self._db, self._holder)
+                row = rooms.load_room(self._db, room)
+                now_ms, me = self._clock.now_ms(), self._keys.device
+                RecentBatch(self._db, self._volumes, row, now_ms, me).take_back()
         except BaseException:
             self._volumes.forget()
             raise

@@ -32,6 +32,10 @@ APPLIED_EVERY_MS = 1_000
 """How often the relay is told how far a room is applied; the source of others' *delivered*."""
 
 
+RECENT_ENVELOPES = 256
+"""A few screens of messages, and what was said about them."""
+
+
 class Sending:
     """Is the part of an exchange that sends; what it raises is as the exchange's."""
 
@@ -47,10 +51,12 @@ class Sending:
         holder: str,
         token: str = "",
         passing: Passing | None = None,
+        recent: int = RECENT_ENVELOPES,
     ) -> None:
         """``relay`` is the address whose rooms are exchanged, ``host`` the name dialled,
         ``holder`` the token of the sync lease that this process has, ``token`` what the app
-        vouches with at the relay, ``passing`` what is said and heard in passing."""
+        vouches with at the relay, ``passing`` what is said and heard in passing, ``recent`` how
+        many of the newest envelopes of a room are to come first where more is missing."""
         self._db = db
         self._keys = keys
         self._relay = relay
@@ -83,6 +89,7 @@ class Sending:
             db, self._session, self._volumes.groups, keys, passing or Passing(), clock, random
         )
         self._holder = holder
+        self._recent = recent
         self._incarnation = b""
         self._rooms: dict[bytes, Progress] = {}
         self._dirty: set[bytes] = set()
@@ -139,7 +146,8 @@ class Sending:
                 return True
             self._recorder.push_to_closed(progress)
             return True
-        if not progress.is_live or progress.is_behind_itself or progress.resume_at_ms:
+        is_ready = progress.is_live or progress.is_abreast
+        if not is_ready or progress.is_behind_itself or progress.resume_at_ms:
             return True
         room = rooms.load_room(self._db, progress.row)
         while self._session.pushes_free > 0:

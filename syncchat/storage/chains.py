@@ -343,10 +343,10 @@ def load_volume(db: Database, chain: int, number: int) -> VolumeState:
     row = db.row("select clock from volume where chain = ? and number = ?", (chain, number))
     state = VolumeState(number, clock=0 if row is None else row[0])
     cursor = db.execute(
-        "select clock, 1, message from message where chain = ? and volume = ? "
-        "and clock is not null union all "
-        "select clock, root, key from mark where chain = ? and volume = ?",
-        (chain, number, chain, number),
+        "select clock, 1, message from message where chain = ?1 and volume = ?2 "
+        "and clock < ?3 union all "
+        "select clock, root, key from mark where chain = ?1 and volume = ?2 and clock < ?3",
+        (chain, number, state.clock),  # what is behind that is a preview
     )
     for at, root_number, key in cursor:
         root = Root(root_number)

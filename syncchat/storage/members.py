@@ -124,6 +124,17 @@ def forget_record_seqs(db: Database, room: int) -> None:
     db.execute("update record set relay_seq = null where room = ?", (room,))
 
 
+def has_records_behind(db: Database, room: int, seq: int) -> bool:
+    """Tell whether a relay is known to have records behind a seq of the room's log."""
+    where = "where room = ? and relay_seq > ?"
+    return db.row(f"select 1 from record {where} limit 1", (room, seq)) is not None
+
+
+def forget_record_seqs_behind(db: Database, room: int, seq: int) -> None:
+    """Forget which records a relay had behind a seq: what was told ahead may be gone since."""
+    db.execute("update record set relay_seq = null where room = ? and relay_seq > ?", (room, seq))
+
+
 # What is to change
 
 

@@ -12,6 +12,7 @@ from sqlite_utils import Database as Tables
 from sqlite_utils.migrations import Migrations
 
 from .file_tables import FILES
+from .previews import PREVIEWS
 from .snapshot_tables import SNAPSHOTS
 
 migrations = Migrations("syncchat")
@@ -105,6 +106,12 @@ def m112_snapshots(db: Tables) -> None:
     for statement in SNAPSHOTS.split(";"):
         if statement.strip():
             db.conn.execute(statement)
+
+
+@migrations()
+def m113_previews(db: Tables) -> None:
+    """Make room for what is shown of a room before its chains have come to it."""
+    db.conn.execute(PREVIEWS)
 
 
 _OWNERS = "select room, device, member from device"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..core.markers import marker_key
 from ..ids import MessageId, RoomId, Stamp, author_device, stamp_of
 from .database import Database
+from .previews import IS_AHEAD
 
 
 class UnreadCounts(NamedTuple):
@@ -191,11 +192,12 @@ def unread_upto(
 
     By the key of a read marker, the stamp of the last unread message that is shown at ``upto`` or
     before; ``timeline`` holds the thread, or None for what is in none; without it, all timelines.
+    What is shown ahead stays unread: a marker behind it would cover what is still to come before.
     """
     where, values = ("", []) if timeline is None else (" and thread is ?", [*timeline])
     rows = db.rows(
         f"select message, thread from message where room = ?{where} and unread = 1 "
-        "and message <= ? order by message",
+        f"and message <= ? and not {IS_AHEAD} order by message",
         (room, *values, upto or "~"),
     )
     latest = {

@@ -62,6 +62,21 @@ class SnapshotsTold:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentTold:
+    """The newest of a room arrived ahead of the rest: ``envelopes`` at ``places`` of its log.
+
+    ``since``, ``links`` and what is among them are as in the frame; ``links`` by index.
+    """
+
+    room: bytes
+    since: int
+    places: tuple[int, ...]
+    envelopes: tuple[bytes, ...]
+    links: dict[int, bytes]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CaughtUp:
     """Everything that the relay had when asked was delivered; ``fingerprint`` is of its log."""
 
@@ -166,6 +181,7 @@ SessionEvent = (
     | AccessChanged
     | Delivered
     | SnapshotsTold
+    | RecentTold
     | CaughtUp
     | Acked
     | CursorsSeen

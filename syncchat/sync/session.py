@@ -41,6 +41,7 @@ from .events import (
     Dead,
     Delivered,
     Ready,
+    RecentTold,
     Refused,
     RoomOpened,
     SessionEvent,
@@ -159,8 +160,11 @@ class Session:
         alias = self._aliases.get(room)
         return sum(push.alias == alias for push in self._pushes)
 
-    def open(self, incarnation: bytes, positions: Sequence[Position]) -> None:
-        """Open rooms, of which none may be open yet, at positions taken from ``incarnation``."""
+    def open(self, incarnation: bytes, positions: Sequence[Position], *, recent: int = 0) -> None:
+        """Open rooms, of which none may be open yet, at positions taken from ``incarnation``.
+
+        Of those in which more is missing, so many of the ``recent`` envelopes are to come first.
+        """
         for start in range(0, len(positions), ROOMS_PER_OPEN_MAX):
             part = list(positions[start : start + ROOMS_PER_OPEN_MAX])
             self._opening.append(part)
@@ -168,7 +172,7 @@ class Session:
                 frames.RoomCursor(p.room, p.cursor, p.fingerprint, p.own_seq, self._proof(p))
                 for p in part
             ]
-            self._send(frames.Open(incarnation, cursors))
+            self._send(frames.Open(incarnation, cursors, recent))
 
     def _proof(self, position: Position) -> frames.Proof | None:
         if position.proof is None:
@@ -261,12 +265,20 @@ class Session:
             case frames.Deliver(alias, after, envelopes, gaps):
                 if alias in self._behind:
                     self._owed_since_ms.pop(_LOG, None)
-                told = tuple((gap.index, gap.upto, gap.fingerprint) for gap in gaps)
-                return [Delivered(self._room(alias), after, tuple(envelopes), told)]
+                gone = tuple((gap.index, gap.upto, gap.fingerprint) for gap in gaps)
+                return [Delivered(self._room(alias), after, tuple(envelopes), gone)]
             case frames.Snapshots(alias, envelopes):
                 if alias in self._behind:
                     self._owed_since_ms.pop(_LOG, None)
                 return [SnapshotsTold(self._room(alias), tuple(envelopes))]
+            case frames.Recent(alias, since, places, envelopes, links, more):
+                if len(places) != len(envelopes):
+                    raise _OutOfPlace("a Recent with envelopes that have no place")
+                if alias in self._behind:
+                    self._owed_since_ms.pop(_LOG, None)
+                before = {each.index: each.link for each in links}
+                told = tuple(places), tuple(envelopes)
+                return [RecentTold(self._room(alias), since, *told, before, not more)]
             case frames.Live(alias, head, fingerprint):
                 self._behind.discard(alias)
                 self._owed_since_ms.pop(_LOG, None)

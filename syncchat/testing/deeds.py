@@ -10,6 +10,7 @@ from ..core.values import DeleteValue, EditValue, Root, encode_value
 from ..errors import NotAllowedError, StorageError
 from ..peer import Peer
 from ..room import OutboxItem, Room
+from ..storage import previews
 from ..storage.outbox import Op
 from .disk import SimCrash
 from .judge import token_of
@@ -121,7 +122,9 @@ class Deeds(Timing):
 
     def read(self, peer: SimPeer, upto: Message | None = None) -> None:
         """Mark a message and everything shown before it in its timeline as read, or everything."""
-        shown, is_private = self.shown(peer), peer.room.receipts == "private"
+        ahead = previews.messages_ahead(peer.peer._db, peer.room._row)
+        shown = [message for message in self.shown(peer) if message.id not in ahead]
+        is_private = peer.room.receipts == "private"
         if self._did(peer, lambda p: p.rooms()[0].mark_read(upto.id if upto else None)):
             read = [
                 message

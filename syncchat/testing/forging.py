@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..errors import DecodeError
 from ..trust.chain import GENESIS, context, link_hash, signed_text
 from ..trust.records import is_record
 from ..wire import frames
@@ -123,7 +124,10 @@ def _signature(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFr
         return None
     if is_record(frame.envelopes[-1]):
         return None
-    envelope, _ = decode_envelope(frame.envelopes[-1])
+    try:
+        envelope, _ = decode_envelope(frame.envelopes[-1])
+    except DecodeError:
+        return None  # another lie was quicker
     signature = relay.keys.sign(signed_text(bytes(32)))
     forged = encode_envelope(Envelope(envelope.header, envelope.body, signature))
     changed = [*frame.envelopes[:-1], forged]
@@ -135,7 +139,10 @@ def _body(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) 
         return None
     if is_record(frame.envelopes[0]):
         return None
-    envelope, _ = decode_envelope(frame.envelopes[0])
+    try:
+        envelope, _ = decode_envelope(frame.envelopes[0])
+    except DecodeError:
+        return None  # another lie was quicker
     body = relay.chance.bytes(len(envelope.body))
     forged = encode_envelope(Envelope(envelope.header, body, envelope.signature))
     changed = [forged, *frame.envelopes[1:]]
@@ -145,6 +152,31 @@ def _body(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) 
 def _device(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
     if not isinstance(frame, frames.Deliver):
         return None
+    forged = _invented(relay, relay.room_of(link, frame.alias))
+    return _with_other_envelopes(told, frame, [forged, *frame.envelopes])
+
+
+def _recent(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame) -> Forged:
+    if not isinstance(frame, frames.Recent):
+        return None
+    places, envelopes, before = list(frame.places), list(frame.envelopes), list(frame.links)
+    match relay.chance.below(4):
+        case 0:
+            before = [frames.LinkBefore(each.index, relay.chance.bytes(32)) for each in before]
+        case 1:
+            envelopes.reverse()
+        case 2:
+            envelopes.append(_invented(relay, relay.room_of(link, frame.alias)))
+            places.append(SEQ_MAX)
+        case _:
+            past = [raw for old in told.past for raw in old.envelopes]
+            envelopes += past
+            places += range(1, len(past) + 1)
+    return [frames.Recent(frame.alias, 1, places, envelopes, before, frame.more)]
+
+
+def _invented(relay: LyingRelay, room: bytes) -> bytes:
+    """Return the first envelope of a device that nobody knows."""
     header = Header(
         VERSION,
         EnvelopeKind.UPDATE,
@@ -157,9 +189,8 @@ def _device(relay: LyingRelay, link: SimLink, told: Told, frame: frames.AnyFrame
         relay.keys.public,
     )
     head, body = encode_header(header), relay.chance.bytes(64)
-    link_bytes = link_hash(context(relay.room_of(link, frame.alias), GENESIS, head), body)
-    forged = encode_envelope(Envelope(head, body, relay.keys.sign(signed_text(link_bytes))))
-    return _with_other_envelopes(told, frame, [forged, *frame.envelopes])
+    link = link_hash(context(room, GENESIS, head), body)
+    return encode_envelope(Envelope(head, body, relay.keys.sign(signed_text(link))))
 
 
 def _opened(change: Callable[[frames.RoomState], frames.RoomState | None]) -> Forgery:
@@ -299,6 +330,7 @@ FORGERIES: dict[Lie, Forgery] = {
     Lie.OMIT: _omit,
     Lie.SKIP: _skip,
     Lie.GAP: _gap,
+    Lie.FALSE_RECENT: _recent,
     Lie.SHUFFLE: _shuffle,
     Lie.SWAP: _swap,
     Lie.REPEAT: _repeat,
@@ -321,7 +353,13 @@ FORGERIES: dict[Lie, Forgery] = {
     Lie.FLOOD: _flood,
     Lie.SILENCE: _without(frames.Frame),
     Lie.NO_OPENED: _without(
-        frames.Opened, frames.Deliver, frames.Live, frames.Ack, frames.Cursors, frames.Chains
+        frames.Opened,
+        frames.Deliver,
+        frames.Live,
+        frames.Ack,
+        frames.Cursors,
+        frames.Chains,
+        frames.Recent,
     ),
     Lie.NO_ACKS: _without(frames.Ack),
     Lie.STALL: _without(frames.Deliver, frames.Live),

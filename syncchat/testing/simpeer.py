@@ -26,6 +26,8 @@ from .relay import HOST, URL, SimRelay
 T = TypeVar("T")
 
 FADE_EVERY_MS = 1_000
+RECENT_ENVELOPES = 3
+"""Shown first of a room of which more is missing; few, as simulated rooms are small."""
 
 
 class SimPeer:
@@ -209,6 +211,7 @@ class SimPeer:
                 clock=self.clock,
                 random=self._random,
                 holder=holder,
+                recent=RECENT_ENVELOPES,
             )
         except SimCrash:
             self._crash()

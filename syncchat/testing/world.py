@@ -8,7 +8,7 @@ from types import TracebackType
 from ..core.refusals import Refusal
 from ..ids import RoomId
 from ..room import Room
-from ..storage import chains, members, rooms
+from ..storage import chains, members, previews, rooms
 from .deeds import CANARY
 from .doings import Doings
 from .judge import Judge
@@ -117,10 +117,13 @@ class World(Doings):
     def rebuild(self, peer: SimPeer) -> bool:
         """Fold a peer's view anew from its envelopes and outbox; tell whether it took place.
 
-        Raises ``Divergence`` if it is not the view that was kept.
+        Raises ``Divergence`` if it is not the view that was kept, but for what is shown ahead of
+        the room's log, which is in no chain yet.
         """
         if not self._did(peer, lambda p: p._fade()) or not peer.is_running:
             return False  # it was killed, or its computer was, in the middle of that
+        if previews.all_previews(peer.peer._db, peer.room._row):
+            return self._did(peer, lambda p: p.rebuild())
         with self._judge.expecting_no_change(peer):
             return self._did(peer, lambda p: p.rebuild())
 

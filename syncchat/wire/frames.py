@@ -9,6 +9,7 @@ flight. From then on both sides speak freely::
     Auth(version, device, host, …) -->
     Open([room, cursor, ...])     ------>
                                   <------  Opened([alias, state, head, ...])
+                                  <------  Recent(alias, …, envelopes)         where much is missing
                                   <------  Snapshots(alias, envelopes)         where some stand
                                   <------  Deliver(alias, after, envelopes)    for what is gone
     Push(alias, number, envelopes) ----->
@@ -38,38 +39,41 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import DecodeError
+from .fields import (
+    Alias,
+    DeviceBytes,
+    Fingerprint,
+    Incarnation,
+    Key,
+    Link,
+    Millis,
+    Nonce,
+    OperatorProof,
+    RoomBytes,
+    Seq,
+    Signature,
+    Text,
+    Token,
+)
+from .fields import (
+    Frame as Frame,
+)
+from .file_frames import AskBlobs as AskBlobs
+from .file_frames import BlobData as BlobData
+from .file_frames import BlobStates as BlobStates
+from .file_frames import DropBlobs as DropBlobs
+from .file_frames import GetBlob as GetBlob
+from .file_frames import PutBlob as PutBlob
 from .limits import (
-    BLOB_BYTES_MAX,
-    BLOB_NAMES_MAX,
     CHAINS_PER_FRAME_MAX,
     ENVELOPES_PER_PUSH_MAX,
     FRAME_BYTES_MAX,
     NAME_BYTES_MAX,
+    RECENT_ENVELOPES_MAX,
     ROOMS_PER_OPEN_MAX,
     SIGNAL_BYTES_MAX,
     SUBJECT_CHARS_MAX,
-    TOKEN_CHARS_MAX,
 )
-
-Seq = Annotated[int, Meta(ge=0, lt=2**53)]
-Alias = Annotated[int, Meta(ge=0, lt=2**53)]
-Millis = Annotated[int, Meta(ge=0, lt=2**53)]
-RoomBytes = Annotated[bytes, Meta(min_length=16, max_length=16)]
-DeviceBytes = Annotated[bytes, Meta(min_length=8, max_length=8)]
-Fingerprint = Annotated[bytes, Meta(min_length=8, max_length=8)]
-BlobName = Annotated[bytes, Meta(min_length=32, max_length=32)]
-BlobNames = Annotated[list[BlobName], Meta(min_length=1, max_length=BLOB_NAMES_MAX)]
-Incarnation = Annotated[bytes, Meta(min_length=8, max_length=8)]
-Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
-Text = Annotated[str, Meta(max_length=1_000)]
-Token = Annotated[str, Meta(max_length=TOKEN_CHARS_MAX)]
-OperatorProof = Annotated[bytes, Meta(max_length=32)]
-
-
-class Frame(Struct, frozen=True, array_like=True):
-    """Is the base of every frame."""
 
 
 class Hello(Frame, frozen=True, array_like=True, tag=1):
@@ -124,11 +128,14 @@ class RoomCursor(Struct, frozen=True, array_like=True):
 class Open(Frame, frozen=True, array_like=True, tag=3):
     """Subscribes to rooms. ``incarnation`` is the one that the cursors were taken from.
 
-    With another incarnation than the relay's all cursors count as 0.
+    With another incarnation than the relay's all cursors count as 0. Of a room of which the peer
+    lacks more than ``recent`` envelopes it wants to see so many of the newest first (Recent); 0
+    for none.
     """
 
     incarnation: Incarnation
     rooms: Annotated[list[RoomCursor], Meta(max_length=ROOMS_PER_OPEN_MAX)]
+    recent: Annotated[int, Meta(ge=0, le=RECENT_ENVELOPES_MAX)] = 0
 
 
 class RoomState(Struct, frozen=True, array_like=True):
@@ -204,7 +211,7 @@ class Deliver(Frame, frozen=True, array_like=True, tag=7):
     alias: Alias
     after: Seq
     envelopes: Annotated[list[bytes], Meta(max_length=4096)]
-    gaps: Annotated[list[Gap], Meta(max_length=4096)] = []
+    gaps: Annotated[list[Gap], Meta(max_length=4096)] = msgspec.field(default_factory=list)
 
 
 class Snapshots(Frame, frozen=True, array_like=True, tag=29):
@@ -212,6 +219,32 @@ class Snapshots(Frame, frozen=True, array_like=True, tag=29):
 
     alias: Alias
     envelopes: Annotated[list[bytes], Meta(min_length=1, max_length=4096)]
+
+
+class LinkBefore(Struct, frozen=True, array_like=True):
+    """Says which link the envelope at ``index`` of a Recent follows."""
+
+    index: Annotated[int, Meta(ge=0, lt=4096)]
+    link: Link
+
+
+class Recent(Frame, frozen=True, array_like=True, tag=30):
+    """Shows the newest of a room's log ahead of the rest, which Deliver brings from its beginning.
+
+    ``envelopes`` stand at ``places`` of the log: first all records that the peer lacks, so that it
+    knows who is in the room and its keys; then something by which the writers of what follows say
+    what they are called; then all that stands in the log from ``since`` on. Those of one device
+    are in the order of its chain. ``links`` has what the peer cannot know of where one stands in
+    its chain; the signatures tell whether it is true. ``more`` is true when another Recent of the
+    same room follows.
+    """
+
+    alias: Alias
+    since: Seq
+    places: Annotated[list[Seq], Meta(max_length=4096)]
+    envelopes: Annotated[list[bytes], Meta(max_length=4096)]
+    links: Annotated[list[LinkBefore], Meta(max_length=4096)]
+    more: bool
 
 
 class Live(Frame, frozen=True, array_like=True, tag=8):
@@ -324,64 +357,6 @@ class Renew(Frame, frozen=True, array_like=True, tag=18):
     token: Token
 
 
-class PutBlob(Frame, frozen=True, array_like=True, tag=21):
-    """Hands a blob to the relay; BlobStates answers when it is durable, or why it is not.
-
-    ``name`` is the hash of the bytes (``trust.files.blob_name``). The frames about blobs have
-    numbers of their own, which grow by one with each on a connection, and the answers name them.
-    """
-
-    alias: Alias
-    number: Seq
-    name: BlobName
-    data: Annotated[bytes, Meta(min_length=1, max_length=BLOB_BYTES_MAX)]
-
-
-class AskBlobs(Frame, frozen=True, array_like=True, tag=22):
-    """Asks which of some blobs the relay has; BlobStates answers."""
-
-    alias: Alias
-    number: Seq
-    names: BlobNames
-
-
-class DropBlobs(Frame, frozen=True, array_like=True, tag=23):
-    """Says that this member needs some blobs no more; one that nobody else put is deleted."""
-
-    alias: Alias
-    number: Seq
-    names: BlobNames
-
-
-class BlobStates(Frame, frozen=True, array_like=True, tag=24):
-    """Answers PutBlob, AskBlobs and DropBlobs: one ``BlobState`` for each name, a byte each.
-
-    PutBlob is answered twice where the first says TAKEN: when it has come, and when it is durable.
-    With number 0 and no states it says that more blobs have come to a room in which this peer
-    asked for one in vain.
-    """
-
-    alias: Alias
-    number: Seq
-    states: Annotated[bytes, Meta(max_length=BLOB_NAMES_MAX)]
-
-
-class GetBlob(Frame, frozen=True, array_like=True, tag=25):
-    """Asks for a blob; BlobData answers."""
-
-    alias: Alias
-    number: Seq
-    name: BlobName
-
-
-class BlobData(Frame, frozen=True, array_like=True, tag=26):
-    """Answers GetBlob; without bytes where there is no such blob for who asks."""
-
-    alias: Alias
-    number: Seq
-    data: Annotated[bytes, Meta(max_length=BLOB_BYTES_MAX)]
-
-
 class Find(Frame, frozen=True, array_like=True, tag=27):
     """Asks in which personal room an invite is: a new device knows it by a code, and no more."""
 
@@ -437,9 +412,10 @@ AnyFrame = (
     | Find
     | Found
     | Revoke
+    | Recent
 )
 
-KNOWN_TAGS = frozenset({*range(1, 30), 31})
+KNOWN_TAGS = frozenset(range(1, 32))
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()

@@ -30,6 +30,9 @@ BLOBS_IN_FLIGHT_MAX = 160
 """Frames about blobs that a peer may have unanswered: enough that a relay's disk does not hold a
 file up, few enough to bound its memory. What is sent beyond them is not stored."""
 
+RECENT_ENVELOPES_MAX = 1_000
+"""Of the newest envelopes of a room, how many a peer may want to see first."""
+
 ROOMS_PER_OPEN_MAX = 4_000
 """Rooms in one Open frame (about 45 bytes each); more rooms take more frames."""
 

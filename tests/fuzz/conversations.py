@@ -41,7 +41,7 @@ from syncchat.wire import frames
 from syncchat.wire.codes import ItemStatus
 from syncchat.wire.limits import FRAME_BYTES_MAX, PUSHES_IN_FLIGHT_MAX, VERSION
 from tests.contracts.chains import FixedRandom
-from tests.vectors.samples import ALICE, BOB, INCARNATION, ROOM
+from tests.vectors.bases import ALICE, BOB, INCARNATION, ROOM
 
 HOST = "relay.example"
 RECORDS_MAX = 200

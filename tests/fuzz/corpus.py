@@ -13,8 +13,8 @@ from syncchat.trust.seal import _PAD_MARK
 from syncchat.wire import frames
 from tests import vectors
 from tests.support.people import Human
+from tests.vectors.bases import ALICE, BOB, CHALLENGE, INCARNATION, ROOM
 from tests.vectors.logs import change_name
-from tests.vectors.samples import ALICE, BOB, CHALLENGE, INCARNATION, ROOM
 
 from .conversations import CONVERSATIONS, OTHER_ROOM
 from .doors import CONNECT, DOORS, FRAME, LEAVE, MAKE, OPEN, PROVE, RECORD, WAIT

@@ -50,7 +50,7 @@ from syncchat.wire.envelope import Envelope, EnvelopeKind, decode_envelope, enco
 from syncchat.wire.invite import SCHEME, _check, _to_text, decode_invite, encode_invite
 from syncchat.wire.limits import UPDATE_BYTES_MAX
 from tests import vectors
-from tests.vectors.samples import ALICE, ROOM, ROOM_KEY
+from tests.vectors.bases import ALICE, ROOM, ROOM_KEY
 
 NUMBER = 3
 DEVICE = "A" * 13

@@ -35,6 +35,7 @@ from .mutants_of_files import FILE_MUTANTS
 from .mutants_of_groups import GROUP_MUTANTS
 from .mutants_of_kinds import KIND_MUTANTS
 from .mutants_of_reading import READING_MUTANTS
+from .mutants_of_recent import RECENT_MUTANTS
 from .mutants_of_search import SEARCH_MUTANTS
 from .mutants_of_snapshots import SNAPSHOT_MUTANTS
 from .seeding import Edit, Mutant
@@ -487,4 +488,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *SEARCH_MUTANTS,
     *FILE_MUTANTS,
     *SNAPSHOT_MUTANTS,
+    *RECENT_MUTANTS,
 )

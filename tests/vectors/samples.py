@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import msgspec
-
 from syncchat import ids
 from syncchat.core.journal import Entry, Volume
 from syncchat.core.snapshots import encode_snapshot
@@ -19,8 +17,7 @@ from syncchat.trust.letters import Complaint, Content, DirectRoom, seal_letter
 from syncchat.trust.passphrase import stretch
 from syncchat.trust.signals import seal_signal
 from syncchat.trust.strongbox import Strongbox
-from syncchat.wire import coverage, frames, signal
-from syncchat.wire.codes import BlobState, ErrorCode, ItemStatus
+from syncchat.wire import coverage, signal
 from syncchat.wire.envelope import (
     Envelope,
     EnvelopeKind,
@@ -33,20 +30,21 @@ from syncchat.wire.limits import VERSION
 from syncchat.wire.operator_link import encode_operator_link
 from tests.support.ports import chance
 
-from . import FRAME_TYPES, plain
+from . import plain
+from .bases import (
+    ALICE,
+    BOB,
+    CHALLENGE,
+    INCARNATION,
+    INVITE_SECRET,
+    LONG_UPDATE,
+    OPERATOR_SECRET,
+    ROOM,
+    ROOM_KEY,
+)
+from .frame_samples import frame_vectors, operator_proof_over
 from .logs import record_vectors
 from .words import trust_word_vectors
-
-ALICE = keys.DeviceKeys(bytes(range(32)))
-BOB = keys.DeviceKeys(bytes(range(32, 64)))
-ROOM = RoomId(bytes(range(0x60, 0x70)))
-ROOM_KEY = bytes(range(0x80, 0xA0))
-_SECRET = bytes(range(0xB0, 0xC0))
-INCARNATION = bytes(range(0x70, 0x78))
-CHALLENGE = bytes(range(0xA0, 0xC0))
-OPERATOR_SECRET = bytes(range(0xC0, 0xE0))
-LONG_UPDATE = b"the same words again, " * 50
-LINKS = [hashlib.blake2b(bytes((n,)), digest_size=32).digest() for n in range(3)]
 
 
 def all_files() -> dict[str, Any]:
@@ -67,85 +65,6 @@ def all_files() -> dict[str, Any]:
         "signals": signal_vectors(),
         "trust_words": trust_word_vectors(),
     }
-
-
-def frame_samples() -> list[tuple[str, frames.Frame]]:
-    """Return frames by name: at least one of every tag."""
-    device_a, device_b = ALICE.public[:8], BOB.public[:8]
-    cursor = frames.RoomCursor(ROOM, 7, LINKS[0][:8], 3)
-    empty = frames.RoomCursor(RoomId(bytes(16)), 0, chain.EMPTY_FINGERPRINT, 0)
-    return [
-        ("hello", frames.Hello(1, 1, INCARNATION, CHALLENGE)),
-        ("auth", frames.Auth(VERSION, ALICE.public, "relay.example", _auth_signature())),
-        ("auth_with_token_and_proof", _auth_with_all()),
-        ("open_nothing", frames.Open(bytes(8), [])),
-        ("open_two_rooms", frames.Open(INCARNATION, [cursor, empty])),
-        ("open_with_a_proof", frames.Open(bytes(8), [_proved(empty)])),
-        ("opened_as_said", frames.Opened([4, 5], [])),
-        ("opened_one_differs", frames.Opened([4, 5], [frames.RoomState(1, 0, 300, 2)])),
-        ("opened_one_closed", frames.Opened([6], [frames.RoomState(0, 0, 0, 0, True)])),
-        ("push", frames.Push(4, 1, [b"first envelope", b"second envelope"])),
-        ("ack_all_states", frames.Ack(4, 1, [frames.AckItem(s, 300 + s) for s in ItemStatus])),
-        ("deliver", frames.Deliver(4, 300, [b"an envelope"])),
-        (
-            "deliver_gaps",
-            frames.Deliver(
-                4,
-                300,
-                [b"first envelope", b"second envelope"],
-                [frames.Gap(0, 310, bytes(range(8))), frames.Gap(2, 320, bytes(range(8, 16)))],
-            ),
-        ),
-        ("snapshots", frames.Snapshots(4, [b"first snapshot", b"second snapshot"])),
-        ("live", frames.Live(4, 301, bytes(range(8)))),
-        ("applied", frames.Applied(4, 2**53 - 1)),
-        ("cursors", frames.Cursors(4, [frames.DeviceCursor(device_a, 301)])),
-        ("ask_chains", frames.AskChains(4)),
-        (
-            "chains",
-            frames.Chains(4, [frames.ChainHead(device_a, 3), frames.ChainHead(device_b, 9)], False),
-        ),
-        ("access", frames.Access(4, True)),
-        ("find", frames.Find(ALICE.public)),
-        ("found", frames.Found(ALICE.public, ROOM)),
-        ("found_nothing", frames.Found(ALICE.public, b"")),
-        ("access_ended", frames.Access(4, False)),
-        ("ping", frames.Ping(127)),
-        ("pong", frames.Pong(128)),
-        ("error", frames.Error(ErrorCode.BUSY, 1_500, "too many connections")),
-        ("bye", frames.Bye()),
-        ("signal", frames.Signal(4, b"a sealed signal")),
-        ("ask_cursors", frames.AskCursors(4)),
-        ("renew", frames.Renew("a.fresh.token")),
-        ("put_blob", frames.PutBlob(4, 1, blob_name(b"a sealed chunk"), b"a sealed chunk")),
-        ("ask_blobs", frames.AskBlobs(4, 2, LINKS[:2])),
-        ("drop_blobs", frames.DropBlobs(4, 3, LINKS[:1])),
-        ("blob_states_all", frames.BlobStates(4, 2, bytes(BlobState))),
-        ("blob_states_news", frames.BlobStates(4, 0, b"")),
-        ("get_blob", frames.GetBlob(4, 4, LINKS[0])),
-        ("blob_data", frames.BlobData(4, 4, b"a sealed chunk")),
-        ("blob_data_absent", frames.BlobData(4, 5, b"")),
-        ("revoke_device", frames.Revoke(device_b, "", False)),
-        ("revoke_subject_undone", frames.Revoke(b"", "bob@example", True)),
-    ]
-
-
-def frame_vectors() -> list[dict[str, Any]]:
-    """Return the contents of frames.json."""
-    rows = []
-    for name, frame in frame_samples():
-        kind = type(frame)
-        assert FRAME_TYPES[kind.__name__] is kind
-        rows.append(
-            {
-                "name": name,
-                "frame": kind.__name__,
-                "tag": kind.__struct_config__.tag,
-                "fields": plain(frame),
-                "hex": frames.encode(frame).hex(),
-            }
-        )
-    return rows
 
 
 def signal_vectors() -> list[dict[str, Any]]:
@@ -292,7 +211,7 @@ def auth_vectors() -> list[dict[str, Any]]:
                 "key": ALICE.public.hex(),
                 "signature": ALICE.sign(text).hex(),
                 "operator_secret": OPERATOR_SECRET.hex(),
-                "operator_proof": _operator_proof(text).hex(),
+                "operator_proof": operator_proof_over(text).hex(),
                 "room": ROOM.hex(),
                 "room_proof": ALICE.sign(proof_text).hex(),
             }
@@ -303,8 +222,10 @@ def auth_vectors() -> list[dict[str, Any]]:
 def invite_vectors() -> list[dict[str, Any]]:
     """Return invite links with what they say."""
     invites = [
-        InviteLink(ROOM, "ws://127.0.0.1:8765", InviteKind.ROOM, _SECRET, "Team"),
-        InviteLink(ROOM, "wss://relay.example/chat", InviteKind.APPROVAL, _SECRET, "Küche 🍳"),
+        InviteLink(ROOM, "ws://127.0.0.1:8765", InviteKind.ROOM, INVITE_SECRET, "Team"),
+        InviteLink(
+            ROOM, "wss://relay.example/chat", InviteKind.APPROVAL, INVITE_SECRET, "Küche 🍳"
+        ),
         InviteLink(RoomId(bytes(16)), "", InviteKind.DEVICE, bytes(16), ""),
     ]
     return [
@@ -374,22 +295,6 @@ def seal_vectors() -> dict[str, Any]:
     }
 
 
-def _proved(cursor: frames.RoomCursor) -> frames.RoomCursor:
-    text = keys.proof_text(room=cursor.room, incarnation=INCARNATION, nonce=CHALLENGE)
-    return msgspec.structs.replace(cursor, proof=frames.Proof(BOB.public, BOB.sign(text)))
-
-
-def _operator_proof(text: bytes) -> bytes:
-    return keys.operator_proof(OPERATOR_SECRET, device_key=ALICE.public, text=text)
-
-
-def _auth_with_all() -> frames.Auth:
-    host = "relay.example"
-    text = keys.auth_text(host=host, incarnation=INCARNATION, nonce=CHALLENGE, version=VERSION)
-    proof = _operator_proof(text)
-    return frames.Auth(VERSION, ALICE.public, host, _auth_signature(), "header.claims.sig", proof)
-
-
 def snapshot_vectors() -> dict[str, Any]:
     """Return a chain of three envelopes of one volume, and the snapshot that stands for two."""
     stamps = [Stamp(f"032YFWNN8M00{n}") for n in range(3)]
@@ -434,13 +339,6 @@ def snapshot_vectors() -> dict[str, Any]:
         "link": after.hex(),
         "envelope": encode_envelope(Envelope(header_bytes, body, signature)).hex(),
     }
-
-
-def _auth_signature() -> bytes:
-    text = keys.auth_text(
-        host="relay.example", incarnation=INCARNATION, nonce=CHALLENGE, version=VERSION
-    )
-    return ALICE.sign(text)
 
 
 def _envelope_vector(

@@ -94,6 +94,27 @@ class Stretch:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Is an envelope at its seq, and the link that it follows: ``previous`` is None of a record,
+    and of a snapshot, which says it itself."""
+
+    seq: int
+    raw: bytes
+    previous: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """Is the newest of a room's log: ``envelopes`` are all that stand from ``since`` on, but for
+    records and for those that nobody could place; ``introductions`` are older ones of their
+    writers, at the beginnings of their chains. Each device's are in the order of its chain."""
+
+    since: int
+    introductions: tuple[Placed, ...]
+    envelopes: tuple[Placed, ...]
+
+
 class Log(Protocol):
     """Keeps the envelopes of every room."""
 
@@ -140,6 +161,13 @@ class Log(Protocol):
         self, room: bytes, after: int, *, upto: int, bytes_max: int
     ) -> list[tuple[int, bytes]]:
         """Return (seq, snapshot) of those in a part of the log, the first whatever its size."""
+
+    def records(self, room: bytes, after: int) -> list[tuple[int, bytes]]:
+        """Return (seq, record) of every record behind a place of the log."""
+
+    def newest(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> Newest:
+        """Return the newest of what stands behind a place of the log, in at most so many envelopes
+        and bytes; introductions may take as many bytes again."""
 
     def head(self, room: bytes) -> Head:
         """Return the end of a room's log."""

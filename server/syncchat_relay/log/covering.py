@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from syncchat.trust.chain import FINGERPRINT_BYTES, ChainHead
+from syncchat.trust.chain import FINGERPRINT_BYTES, GENESIS, ChainHead
 from syncchat.wire.coverage import Coverage, Range
 
 from .schema import SEQ_BITS
@@ -46,6 +46,10 @@ class Covering:
             return
         self._conn.execute(
             "DELETE FROM covered WHERE chain = ? AND volume = ?", (self._chain, volume)
+        )
+        self._conn.executemany(
+            "DELETE FROM link WHERE chain = ? AND chain_seq BETWEEN ? AND ?",
+            [(self._chain, first, last) for first, last, _ in coverage.ranges],
         )
         self._conn.executemany(
             "INSERT OR REPLACE INTO covered VALUES (?, ?, ?, ?, ?)",
@@ -88,6 +92,22 @@ class Covering:
             (self._chain, chain_seq, chain_seq),
         ).fetchone()
         return int(row[0]) if row else 0
+
+    def link_upto(self, chain_seq: int) -> tuple[int, bytes]:
+        """Return the last place of the chain up to one whose link is kept, and that link."""
+        found = (0, GENESIS)
+        for statement in (
+            "SELECT chain_seq, link FROM link WHERE chain = ? AND chain_seq <= ? "
+            "ORDER BY chain_seq DESC LIMIT 1",
+            "SELECT last, link FROM covered WHERE chain = ? AND last <= ? "
+            "ORDER BY first DESC LIMIT 1",
+            "SELECT chain_seq, link FROM snapshot WHERE chain = ? AND chain_seq <= ? "
+            "ORDER BY chain_seq DESC LIMIT 1",
+        ):
+            row = self._conn.execute(statement, (self._chain, chain_seq)).fetchone()
+            if row is not None and row[0] > found[0]:
+                found = row
+        return found
 
     def _range_at(self, chain_seq: int) -> Range | None:
         row = self._conn.execute(

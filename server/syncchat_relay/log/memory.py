@@ -11,10 +11,11 @@ from syncchat.trust.group import Group
 from syncchat.trust.records import Record
 from syncchat.wire.coverage import Coverage, Range
 
-from . import Append, CursorEntry, Head, Holder, Outcome, Standing, Stretch
+from . import Append, CursorEntry, Head, Holder, Newest, Outcome, Standing, Stretch
 from .gate import Gate, Rate
 from .groups import holder_of, last_readable, standing_of
 from .judge import Fresh
+from .newest import newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class _Room:
     fingerprints: list[bytes] = field(default_factory=list)
     chains: dict[bytes, ChainHead] = field(default_factory=dict)
     places: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    links: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
     snapshots: dict[tuple[bytes, int], _Snapshot] = field(default_factory=dict)
     cursors: dict[bytes, int] = field(default_factory=dict)
     record_seqs: dict[bytes, int] = field(default_factory=dict)
@@ -65,6 +67,17 @@ class _Room:
                 return snapshot.seq, None
         return None
 
+    def previous_of(self, device: bytes, chain_seq: int) -> bytes | None:
+        """Return the link before a place of a chain."""
+        return GENESIS if chain_seq == 1 else self.links.get((device, chain_seq - 1))
+
+    def first_of(self, device: bytes) -> tuple[int, bytes] | None:
+        """Return (seq, envelope) of what stands first in a chain."""
+        found = self.stored_at(device, 1)
+        if found is None or (raw := self.envelopes[found[0] - 1]) is None:
+            return None
+        return found[0], raw
+
     def record_seq(self, hash_: bytes) -> int:
         return self.record_seqs.get(hash_, 0)
 
@@ -76,6 +89,7 @@ class _Room:
         seq = self._store(fresh.raw)
         device = fresh.device
         self.places[device, fresh.head.seq] = seq
+        self.links[device, fresh.head.seq] = fresh.head.link
         if not fresh.is_ahead:
             self.chains[device] = fresh.head
         if fresh.coverage is not None:
@@ -87,7 +101,8 @@ class _Room:
     def _cover(self, fresh: Fresh, seq: int) -> None:
         coverage, device = fresh.coverage, fresh.device
         assert coverage is not None
-        for first, last, _ in coverage.ranges:
+        for first, last, link in coverage.ranges:
+            self.links[device, last] = link
             for chain_seq in range(first, last + 1):
                 place = self.places.pop((device, chain_seq), 0)
                 if place:
@@ -197,6 +212,25 @@ class MemoryLog:
                 break
             found.append((seq, raw))
         return found
+
+    def records(self, room: bytes, after: int) -> list[tuple[int, bytes]]:
+        kept = self._room(room)
+        found = zip(kept.record_seqs.values(), kept.read_records(), strict=True)
+        return [(seq, raw) for seq, raw in found if seq > after]
+
+    def newest(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> Newest:
+        kept = self._room(room)
+        rows = ((seq, kept.envelopes[seq - 1]) for seq in range(len(kept.envelopes), after, -1))
+        return newest(
+            room,
+            ((seq, raw) for seq, raw in rows if raw is not None),
+            head=len(kept.envelopes),
+            after=after,
+            envelopes_max=envelopes_max,
+            bytes_max=bytes_max,
+            previous_of=kept.previous_of,
+            first_of=kept.first_of,
+        )
 
     def head(self, room: bytes) -> Head:
         kept = self._room(room)

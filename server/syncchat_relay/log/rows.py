@@ -11,6 +11,7 @@ from syncchat.trust.records import Record
 
 from .covering import Covering
 from .judge import Fresh
+from .newest import LINK_EVERY, STEPS_MAX, link_behind
 from .schema import SEQ_BITS
 
 
@@ -64,12 +65,12 @@ class OpenRoom:
     def read_records(self) -> list[bytes]:
         return [raw for _, raw in self.placed_records()]
 
-    def placed_records(self) -> list[tuple[int, bytes]]:
-        """Return (seq, record) of every stored record, in order."""
+    def placed_records(self, after: int = 0) -> list[tuple[int, bytes]]:
+        """Return (seq, record) of every stored record behind a seq, in order."""
         return self.conn.execute(
             "SELECT seq, body FROM record JOIN envelope ON place = room << ? | seq "
-            "WHERE room = ? ORDER BY seq",
-            (SEQ_BITS, self.row),
+            "WHERE room = ? AND seq > ? ORDER BY seq",
+            (SEQ_BITS, self.row, after),
         ).fetchall()
 
     def store_envelope(self, fresh: Fresh) -> int:
@@ -79,6 +80,11 @@ class OpenRoom:
             self.conn.execute("INSERT INTO run VALUES (?, ?, ?)", (chain.row, fresh.head.seq, seq))
         if not fresh.is_ahead:
             chain.head, chain.last = fresh.head, seq
+            if fresh.head.seq % LINK_EVERY == 0:
+                self.conn.execute(
+                    "INSERT OR REPLACE INTO link VALUES (?, ?, ?)",
+                    (chain.row, fresh.head.seq, fresh.head.link),
+                )
         covering = Covering(self.conn, self.row, chain.row)
         if fresh.coverage is not None:
             chain.is_covered = self.is_thinner = True
@@ -185,6 +191,37 @@ class OpenRoom:
             "SELECT body FROM envelope WHERE place = ?", (self.row << SEQ_BITS | found,)
         ).fetchone()
         return found, body
+
+    def previous_of(self, device: bytes, chain_seq: int) -> bytes | None:
+        """Return the link before a place of a chain, None for one that is hard to find."""
+        if self.chain_of(device) is None:
+            return None
+        chain = self.chains[device]
+        assert chain is not None
+        covering = Covering(self.conn, self.row, chain.row)
+        at, link = covering.link_upto(chain_seq - 1)
+        if chain_seq - 1 - at > STEPS_MAX:
+            return None
+        raws: list[bytes] = []
+        for seq in range(at + 1, chain_seq):
+            place = covering.place_of(seq, upto=chain.head.seq)
+            row = self.conn.execute(
+                "SELECT body FROM envelope WHERE place = ?", (self.row << SEQ_BITS | place,)
+            ).fetchone()
+            if row is None:
+                return None
+            raws.append(row[0])
+        return link_behind(self.name, link, raws)
+
+    def first_of(self, device: bytes) -> tuple[int, bytes] | None:
+        """Return (seq, envelope) of what stands first in a chain."""
+        found = None if self.chain_of(device) is None else self.stored_at(device, 1)
+        if found is None:
+            return None
+        row = self.conn.execute(
+            "SELECT body FROM envelope WHERE place = ?", (self.row << SEQ_BITS | found[0],)
+        ).fetchone()
+        return None if row is None else (found[0], row[0])
 
     def _has_snapshots(self, chain: int) -> bool:
         found = self.conn.execute("SELECT 1 FROM snapshot WHERE chain = ? LIMIT 1", (chain,))

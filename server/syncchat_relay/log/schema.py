@@ -5,6 +5,7 @@ than a composite key, and keeps inner pages free of bodies. What an envelope say
 chain seq) is not in its row. ``run`` finds an envelope by its place in a chain: a row says where
 a stretch of the chain that is also a stretch of the log begins, so a batch costs one row. It holds
 up to the next one, but for what is covered.
+``link`` has the link of every 32nd envelope of a chain, from which those behind it follow.
 ``record`` says which places of the log are records, so that a room's state is folded from those.
 """
 
@@ -101,6 +102,17 @@ def m003_snapshots(db: sqlite_utils.Database) -> None:
         ) STRICT, WITHOUT ROWID""",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m004_links(db: sqlite_utils.Database) -> None:
+    """Keep some links of each chain, so that its newest envelopes can be shown first."""
+    db.execute(
+        """CREATE TABLE link (
+            chain INTEGER NOT NULL, chain_seq INTEGER NOT NULL, link BLOB NOT NULL,
+            PRIMARY KEY (chain, chain_seq)
+        ) STRICT, WITHOUT ROWID"""
+    )
 
 
 def open_database(path: Path, *, random: Random) -> sqlite3.Connection:

@@ -15,11 +15,12 @@ from syncchat.ports import Random
 from syncchat.trust.chain import EMPTY_FINGERPRINT
 from syncchat.trust.group import Group
 
-from . import Append, CursorEntry, Head, Holder, Outcome, Standing, Stretch
+from . import Append, CursorEntry, Head, Holder, Newest, Outcome, Standing, Stretch
 from .covering import faded_fingerprint
 from .gate import Gate, Rate
 from .groups import Groups, folded, holder_of, last_readable, standing_of
 from .lock import lock_folder
+from .newest import newest
 from .rows import OpenRoom
 from .schema import SEQ_BITS, open_database, translated
 
@@ -136,6 +137,33 @@ class SqliteLog:
                 if found and size > bytes_max:
                     break
                 found.append((seq, body))
+            rows.close()
+        return found
+
+    def records(self, room: bytes, after: int) -> list[tuple[int, bytes]]:
+        with self._reading():
+            placed = OpenRoom.load(self._conn, room).placed_records(after)
+        return placed
+
+    def newest(self, room: bytes, after: int, *, envelopes_max: int, bytes_max: int) -> Newest:
+        with self._reading():
+            kept = OpenRoom.load(self._conn, room)
+            base = kept.row << SEQ_BITS
+            rows = self._conn.execute(
+                "SELECT place & ?, body FROM envelope WHERE place > ? AND place <= ? "
+                "ORDER BY place DESC",
+                (_SEQ_MAX, base | after, base | kept.head),
+            )
+            found = newest(
+                room,
+                rows,
+                head=kept.head,
+                after=after,
+                envelopes_max=envelopes_max,
+                bytes_max=bytes_max,
+                previous_of=kept.previous_of,
+                first_of=kept.first_of,
+            )
             rows.close()
         return found
 

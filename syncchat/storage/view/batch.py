@@ -14,14 +14,17 @@ from ...core import digest
 from ...core.reader import Change
 from ...core.values import ABOUT_MESSAGES, MessageValue, Root
 from ...ids import DeviceId, MemberId, MessageId, Stamp, message_id
-from .. import rooms
+from .. import previews, rooms
 from ..database import Database
+from ..previews import Preview
 from . import log
 from .fields import Fields
 from .marks import blank_edits
 from .messages import PENDING, Messages, Place
 from .reads import Reads
 from .scope import Scope
+
+_SHOWN_AHEAD = frozenset({Root.PROFILE, Root.MESSAGES, *ABOUT_MESSAGES} - {Root.DELETES})
 
 
 class ViewBatch:
@@ -33,6 +36,8 @@ class ViewBatch:
         self._reads = Reads(self._scope)
         self._fields = Fields(self._scope)
         self._marks: dict[tuple[int, Root, str, int], tuple[Any, ...] | None] = {}
+        self._previews = previews.all_previews(db, room)
+        self._confirmed: list[Preview] = []
         self.bare: list[MessageId] = []
         """Messages that are deleted or gone: all that belongs to them must go."""
 
@@ -45,6 +50,13 @@ class ViewBatch:
         self, *, chain: int, device: DeviceId, volume: int, seq: int, changes: Sequence[Change]
     ) -> None:
         """Add what one envelope changed."""
+        if self._previews:
+            self._confirm(chain, volume, changes)
+        self._add(chain, device, volume, seq, changes)
+
+    def _add(
+        self, chain: int, device: DeviceId, volume: int, seq: int, changes: Sequence[Change]
+    ) -> None:
         for root, key, clock, at, raw, value in changes:
             if root is Root.MESSAGES:
                 message = message_id(Stamp(key), device)
@@ -58,6 +70,93 @@ class ViewBatch:
                 None if raw is None else (self._scope.room, target, device, clock, at, raw)
             )
             self._note(root, key, device, value)
+
+    def add_ahead(
+        self, *, chain: int, device: DeviceId, volume: int, seq: int, changes: Sequence[Change]
+    ) -> None:
+        """Add what one envelope changed to which its chain has not come yet: messages, what is
+        said about them, and what people are called; what cannot be taken back stays out of it.
+        """
+        shown = [
+            change
+            for change in changes
+            if change.root in _SHOWN_AHEAD and not self._is_there(chain, device, volume, change)
+        ]
+        self._add(chain, device, volume, seq, shown)
+        new = {Preview(chain, volume, change.clock, change.root, change.key) for change in shown}
+        previews.add(self._scope.db, self._scope.room, sorted(new))
+        self._previews |= new
+
+    def _is_there(self, chain: int, device: DeviceId, volume: int, change: Change) -> bool:
+        """Tell whether the chain has brought an entry for the same thing, which stands."""
+        db = self._scope.db
+        if change.root is Root.MESSAGES:
+            row = db.row(
+                "select volume, clock from message where room = ? and message = ? "
+                "and clock is not null",
+                (self._scope.room, message_id(Stamp(change.key), device)),
+            )
+        else:
+            row = db.row(
+                "select volume, clock from mark where chain = ? and root = ? and key = ? "
+                "and volume = ?",
+                (chain, int(change.root), change.key, volume),
+            )
+        if row is None:
+            return False
+        there = Preview(chain, row[0], row[1], change.root, change.key)
+        return there not in self._previews
+
+    def hide_ahead(self, messages: Set[MessageId]) -> None:
+        """Show messages no more that are shown ahead, because they are deleted."""
+        for preview in sorted(self._previews):
+            message = self._message_of(preview)
+            if message is not None and message in messages:
+                self._messages.erase(message)
+                self._previews.discard(preview)
+                self._confirmed.append(preview)
+
+    def take_back(self) -> None:
+        """Take back what was shown ahead and that its chain did not bring."""
+        for preview in sorted(self._previews):
+            chain, volume, clock, root, key = preview
+            if root is Root.MESSAGES:
+                if (message := self._message_of(preview)) is not None:
+                    self._messages.erase(message)
+                continue
+            row = self._scope.db.row(
+                "select device from mark where chain = ? and root = ? and key = ? and volume = ? "
+                "and clock = ?",
+                (chain, int(root), key, volume, clock),
+            )
+            if row is None:
+                continue
+            self._marks[chain, root, key, volume] = None
+            if root is Root.PROFILE:
+                self._fields.take_back(root, key, row[0])
+            else:
+                self._messages.touch(MessageId(key[:26]))
+        self._confirmed += self._previews
+        self._previews.clear()
+
+    def _message_of(self, preview: Preview) -> MessageId | None:
+        """Return the message that is shown by a preview, None where it is shown by its chain."""
+        row = None
+        if preview.root is Root.MESSAGES:
+            row = self._scope.db.row(
+                "select message from message where room = ? and chain = ? and volume = ? "
+                "and clock = ? and substr(message, 1, ?) = ?",
+                (self._scope.room, *preview[:3], len(preview.key), preview.key),
+            )
+        return None if row is None else MessageId(row[0])
+
+    def _confirm(self, chain: int, volume: int, changes: Sequence[Change]) -> None:
+        """Take note that a chain has come to entries that were shown ahead."""
+        found = {
+            Preview(chain, volume, change.clock, change.root, change.key) for change in changes
+        } & self._previews
+        self._previews -= found
+        self._confirmed += found
 
     def write(self, message: MessageId, raw: str, value: MessageValue) -> None:
         """Add, or replace, an own message that is not sealed yet."""
@@ -85,6 +184,9 @@ class ViewBatch:
 
     def flush(self) -> None:
         """Write everything; the batch is empty then."""
+        if self._confirmed:
+            previews.drop(self._scope.db, self._scope.room, self._confirmed)
+            self._confirmed.clear()
         self._write_marks()
         delta = self._reads.settle() + self._fields.settle() + self._messages.settle()
         db, room = self._scope.db, self._scope.room

@@ -10,6 +10,7 @@ from ...ids import DeviceId
 from .. import rooms
 from ..database import Database
 from ..members import Owners
+from . import removed
 from .index import Index
 from .messages import ROW, StoredRow, shown_of
 from .unread import Unread
@@ -79,8 +80,9 @@ def clear(db: Database, room: int) -> None:
     db.execute(
         "insert or ignore into loose_file select file from attachment where room = ?", (room,)
     )
+    removed.note_previews(db, room)
     # The tally first: its triggers need not count down, message by message, what goes as a whole.
-    for table in ("tally", "message", "mark", "field", "read_to", "attachment"):
+    for table in ("tally", "message", "mark", "field", "read_to", "attachment", "preview"):
         db.execute(f"delete from {table} where room = ?", (room,))
     index.trim()
     index.settle(0)

@@ -17,7 +17,7 @@ from ...core.values import (
     is_for_admins,
     is_label,
 )
-from ...ids import MemberId
+from ...ids import DeviceId, MemberId
 from ..aside import BLOCK_FIELD, GONE_FIELD
 from .aside import follow_aside
 from .marks import marks_about
@@ -33,10 +33,16 @@ class Fields:
         self._fields: set[tuple[Root, str]] = set()
         self._marks: set[tuple[str, str]] = set()
         self._aside: set[str] = set()
+        self._taken: set[tuple[Root, MemberId, str]] = set()
 
     def touch(self, root: Root, key: str) -> None:
         """Say that an entry about a field came or went."""
         self._fields.add((root, key))
+
+    def take_back(self, root: Root, key: str, device: DeviceId) -> None:
+        """Say that an entry about somebody went that should not have come."""
+        self.touch(root, key)
+        self._taken.add((root, self._scope.owners[device], key))
 
     def touch_admins(self) -> None:
         """Say that others are admins now, so that others' word counts on some fields."""
@@ -65,7 +71,7 @@ class Fields:
             if is_for_admins(root, key):
                 marks = [m for m in marks if self._scope.owners[m.device] in self._scope.admins]
                 if not marks:
-                    delta += self._drop_field(root, key)
+                    delta += self._drop_field(root, MemberId(""), key)
             owners: set[MemberId] = {MemberId("")}
             if root is Root.PROFILE:
                 owners = {self._scope.owners[mark.device] for mark in marks}
@@ -75,7 +81,11 @@ class Fields:
                 )
                 if mark is not None:
                     delta += self._set_field(root, member, key, mark.value.value)
+            for taken_root, member, taken_key in sorted(self._taken):
+                if (taken_root, taken_key) == (root, key) and member not in owners:
+                    delta += self._drop_field(root, member, key)
         self._fields.clear()
+        self._taken.clear()
         if self._marks:
             change = self._scope.change
             follow_marks(self._scope.db, self._marks, me=self._scope.me, change=change)
@@ -84,10 +94,10 @@ class Fields:
             follow_aside(self._scope.db, self._aside, me=self._scope.me, change=change)
         return delta
 
-    def _drop_field(self, root: Root, key: str) -> int:
-        """Forget a field of the room's on which nobody's word counts any more."""
-        place = (self._scope.room, int(root), key)
-        where = "where room = ? and root = ? and member = '' and key = ?"
+    def _drop_field(self, root: Root, member: MemberId, key: str) -> int:
+        """Forget a field on which nobody's word counts any more."""
+        place = (self._scope.room, int(root), member, key)
+        where = "where room = ? and root = ? and member = ? and key = ?"
         row = self._scope.db.row(f"select value from field {where}", place)
         if row is None:
             return 0
@@ -96,7 +106,7 @@ class Fields:
         self._scope.db.execute(  # nothing else would tell other readers that it is gone
             "update room set change = ? where id = ?", (self._scope.change, self._scope.room)
         )
-        return -digest.of_field(root, MemberId(""), key, msgspec.json.decode(row[0]))
+        return -digest.of_field(root, member, key, msgspec.json.decode(row[0]))
 
     def _note_pin(self, root: Root, key: str) -> None:
         """Tell who follows the message that it was pinned, or no longer is."""

@@ -1,7 +1,8 @@
-"""Messages that went before it was known that they are deleted, and come back as that.
+"""Messages that went, and come back: as deleted ones, or for good.
 
 The erasure of a message may be here before its tombstone: in a snapshot, which is told ahead of its
-place. Who reads events has heard of the message, so what comes back is a change and nothing new.
+place. And what was shown ahead of its chain may be taken back before that brings it. Who reads
+events has heard of the message, so what comes back is a change and nothing new.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ def note(db: Database, room: int, message: MessageId) -> None:
         "insert or replace into removed_message "
         "select room, message, added from message where room = ? and message = ?",
         (room, message),
+    )
+
+
+def note_previews(db: Database, room: int) -> None:
+    """Keep the numbers of messages that are shown ahead, which no chain here brings back yet."""
+    db.execute(
+        "insert or replace into removed_message select message.room, message, added "
+        "from preview join message using (chain, volume, clock) where preview.room = ?",
+        (room,),
     )
 
 
