@@ -136,16 +136,18 @@ class Batch:
         group = take_records(self._db, self._volumes.groups, self._room, records, keys=keys)
         if group is not None:
             self._room = rooms.load_room(self._db, self._room.id)
-            self.follow_group(group)
+            self.follow_group(group, is_longer=group is self._group)
 
-    def follow_group(self, group: Group) -> None:
-        """End chains where the room's log ends them, and read on those that it lets in."""
+    def follow_group(self, group: Group, *, is_longer: bool = False) -> None:
+        """End chains where the room's log ends them, and read on those that it lets in; all that
+        may need it where the log only got longer, which lets nobody out but by a pin."""
         self._group = group
         self._view.follow(admins=group.admins, hidden=group.hidden_messages)
         is_cut = False
         if group.lost:
             self._volumes.forget_keys()
-        for row in chains.all_chains(self._db, self._room.id):
+        pinned = map(device_text, group.pins) if is_longer else None
+        for row in chains.chains_of(self._db, self._room.id, waiting_or=pinned):
             if row.device == self._me:
                 continue
             id_ = row.key[:8]

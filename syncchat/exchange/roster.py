@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 
 from ..errors import ChainBroken, TrustError
 from ..ids import device_text
@@ -97,6 +98,8 @@ def take_records(
 
     Inside a transaction. Returns who is in the room now, None where no record was new.
     """
+    before = groups.of(room.id)
+    let_in = 0 if before is None else len(before.owners)
     new = [
         record
         for record, relay_seq in records
@@ -106,16 +109,21 @@ def take_records(
         return None
     group = groups.grow(room.id, new)
     assert group is not None
-    apply_group(db, room, group, keys=keys)
+    is_longer = group is before  # else it was folded anew, and others may be in it
+    apply_group(db, room, group, keys=keys, stored=let_in if is_longer else 0)
     return group
 
 
-def apply_group(db: Database, room: RoomRow, group: Group, *, keys: DeviceKeys) -> None:
-    """Store what a room's log says for this peer; again is harmless."""
+def apply_group(
+    db: Database, room: RoomRow, group: Group, *, keys: DeviceKeys, stored: int = 0
+) -> None:
+    """Store what a room's log says for this peer; again is harmless.
+
+    So many of the devices that it lets in, the first, are stored already.
+    """
+    fresh = islice(group.owners.items(), stored, None)
     members.set_owners(
-        db,
-        room.id,
-        [(device_text(device), member_text(user)) for device, user in group.owners.items()],
+        db, room.id, [(device_text(device), member_text(user)) for device, user in fresh]
     )
     who = identity.load_identity(db)
     assert who is not None

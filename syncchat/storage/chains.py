@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -103,7 +104,19 @@ def find_chain(db: Database, room: int, device: DeviceId) -> ChainRow | None:
 
 def all_chains(db: Database, room: int) -> list[ChainRow]:
     """Return every chain of a room."""
-    rows = db.rows(f"select {_COLUMNS} from chain where room = ? order by id", (room,))
+    return chains_of(db, room)
+
+
+def chains_of(
+    db: Database, room: int, *, waiting_or: Iterable[DeviceId] | None = None
+) -> list[ChainRow]:
+    """Return every chain of a room, or only those that wait and those of some devices."""
+    which = ""
+    values: list[int | str] = [room]
+    if waiting_or is not None:
+        which = "and (waiting is not null or device in (select value from json_each(?)))"
+        values.append(json.dumps(list(waiting_or)))
+    rows = db.rows(f"select {_COLUMNS} from chain where room = ? {which} order by id", values)
     return [_chain(row) for row in rows]
 
 
