@@ -18,61 +18,18 @@ from typing import Any
 from syncchat.core.values import MessageValue
 from tests.support.room import opening
 
-from . import workload
+from . import joining, workload
 
 NAME = "newcomer"
 SUMMARY = (
-    "a large room by 30 members: until a newcomer shows anything, the newest message, and all of "
-    "it; bytes down and memory; with snapshots and without (what the members do is not measured)"
+    "a large room by 30 members: until a newcomer shows anything, the newest message, the newest "
+    "50, and all of it; bytes down, CPU and memory; with snapshots and without (what the members "
+    "do is not measured)"
 )
 MESSAGES = 196_000
 MEMBERS = 30
 LOOSE = 40
 """Envelopes of each member that no snapshot covers."""
-
-_MEASURED = """
-import asyncio, json, sys, time
-import syncchat, syncchat.driver, syncchat.exchange.signals, syncchat.transport.websocket
-from syncchat.apps.demo.metered import Meter
-
-def used(field):
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
-
-async def join(given):
-    meter, times = Meter(), {}
-    with syncchat.open(sys.argv[1], name="newcomer", connect=meter.connect) as peer:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")  # the highest mark is set back to what is in use now
-        before, started = used("VmRSS"), time.perf_counter()
-        cpu = time.process_time()
-        room = peer.join(given["link"])
-
-        async def watch():
-            while "newest" not in times:
-                shown = room.messages(limit=1)
-                if shown and "anything" not in times:
-                    times["anything"] = time.perf_counter() - started
-                if shown and shown[0].text == given["last"]:
-                    times["newest"] = time.perf_counter() - started
-                await asyncio.sleep(0.02)
-
-        async with peer.online(visible=False), asyncio.timeout(given["seconds_max"]):
-            watching = asyncio.create_task(watch())
-            await room.synced()
-            times["all"] = time.perf_counter() - started
-            await watching
-        return times | {
-            "messages": room.count(),
-            "cpu": time.process_time() - cpu,
-            "down": meter.down,
-            "memory": used("VmHWM") - before,
-            "faults": peer.check() if given["checks"] else [],
-            "digest": room.digest(),
-        }
-
-print(json.dumps(asyncio.run(join(json.load(sys.stdin)))))
-"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,32 +49,15 @@ def run(smoke: bool, messages: int = MESSAGES, input: Path | None = None) -> dic
 
 
 async def _measure(texts: Sequence[str], members: int, *, is_smoke: bool) -> dict[str, Any]:
+    writers = [workload.Writer(str(number)) for number in range(members)]
+    last = range(max(0, len(texts) - joining.SHOWN), len(texts))
+    newest = [writers[number % members].id_of(number) for number in last]
     figures: dict[str, Any] = {"messages": len(texts), "members": members}
-    digests = []
     for how, is_small in (("snapshots", True), ("none", False)):
-        log = _log(texts, members, is_small=is_small)
+        room = joining.Room(_log(texts, members, is_small=is_small), texts, newest)
         with tempfile.TemporaryDirectory() as name:
-            async with workload.relay_process(Path(name)) as relay:
-                await workload.push_log(relay, log)
-                given = {
-                    "link": workload.invite(relay),
-                    "last": texts[-1],
-                    "seconds_max": 600,
-                    "checks": is_smoke,
-                }
-                found = await workload.fresh_process(_MEASURED, f"{name}/late.db", given)
-        assert found["messages"] == len(texts), found
-        assert found["faults"] == [], found
-        digests.append(found["digest"])
-        figures |= {
-            f"{how}: anything shown after s": round(found["anything"], 3),
-            f"{how}: newest shown after s": round(found["newest"], 3),
-            f"{how}: all there after s": round(found["all"], 3),
-            f"{how}: messages per second": round(len(texts) / found["all"]),
-            f"{how}: CPU per message µs": round(found["cpu"] / len(texts) * 1e6, 1),
-            f"{how}: bytes down per message": round(found["down"] / len(texts), 1),
-            f"{how}: memory MB": round(found["memory"] / 1e6, 1),
-        }
+            found = await joining.join(Path(name) / "relay", room, checks=is_smoke)
+        figures |= joining.figures(found, len(texts), what=how)
     return figures
 
 

@@ -17,6 +17,9 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from syncchat_relay.log import Append
+from syncchat_relay.log.sqlite import SqliteLog
+
 import syncchat
 from syncchat.apps.demo.processes import RelayProcess
 from syncchat.apps.demo.script import load_script
@@ -27,7 +30,7 @@ from syncchat.core.values import MessageValue, Root, encode_value
 from syncchat.exchange.receiving import Receiver
 from syncchat.exchange.volumes import Volumes
 from syncchat.ids import DEVICE_BYTES, MessageId, Stamp, message_id
-from syncchat.ports import SystemClock
+from syncchat.ports import SystemClock, SystemRandom
 from syncchat.storage import lease
 from syncchat.sync.events import Acked, Ready
 from syncchat.sync.session import Position, Session
@@ -36,6 +39,7 @@ from syncchat.transport.websocket import connect_websocket
 from syncchat.trust import chain as links
 from syncchat.trust.keys import DeviceKeys
 from syncchat.trust.seal import body_key, seal
+from syncchat.wire.codes import ItemStatus
 from syncchat.wire.coverage import encode_coverage, ranges_of
 from syncchat.wire.envelope import (
     NONCE_BYTES,
@@ -52,6 +56,9 @@ CORPUS = resources.files("syncchat.apps") / "data" / "ubuntu-irc.jsonl"
 
 DELIVER_BYTES_MAX = 128 * 1024
 """What the relay puts in one Deliver (``syncchat_relay.config``)."""
+
+STORED_AT_ONCE = 512
+"""Envelopes in one transaction of a relay's log that is made beforehand, as the relay's own are."""
 
 DEVICES = 8
 _FIRST_MS = 1_700_000_000_000
@@ -101,12 +108,18 @@ def invite(relay: str = "") -> str:
     return link_at(relay)
 
 
+def device_keys(name: str) -> DeviceKeys:
+    """Return the keys of a device, which follow from its name."""
+    return DeviceKeys(seeded(f"device {name}", 32))
+
+
 class Writer:
     """Writes one device's chain, as ``exchange.sealing`` does, but without a database."""
 
-    def __init__(self, name: str) -> None:
-        self.keys = DeviceKeys(seeded(f"device {name}", 32))
-        self._key = body_key(ROOM_KEY, ROOM, self.keys.public[:DEVICE_BYTES])
+    def __init__(self, name: str, *, room: bytes = ROOM, key: bytes = ROOM_KEY) -> None:
+        self.keys = device_keys(name)
+        self._room = room
+        self._key = body_key(key, room, self.keys.public[:DEVICE_BYTES])
         self._volume = Volume(0)
         self._entries = 0
         self._bytes = 0
@@ -173,7 +186,7 @@ class Writer:
             self.keys.public if clear or self._seq == 1 else None,
         )
         header_bytes = encode_header(header)
-        context = links.context(ROOM, self._link, header_bytes)
+        context = links.context(self._room, self._link, header_bytes)
         body = clear + seal(self._key, header.nonce, context + clear, text)
         self._link = links.link_hash(context, body, clear=len(clear))
         self._places.setdefault(self.volume, []).append((self._seq, self._link))
@@ -286,11 +299,38 @@ async def push_log(relay: str, log: Sequence[bytes]) -> None:
                     case Ready(incarnation):
                         session.open(incarnation, [Position(ROOM, 0, bytes(8), 0)])
                     case Acked():
+                        found = {status for status, _ in event.items}
+                        assert found == {ItemStatus.STORED}, f"after {acked}: {found}"
                         acked += len(event.envelopes)
             while session.is_open(ROOM) and session.pushes_free and left:
                 session.push(ROOM, [left.pop() for _ in range(_fitting(left))])
             for raw in session.outgoing():
                 await transport.send(raw)
+
+
+def store_log(folder: Path, log: Sequence[bytes]) -> None:
+    """Put a whole log where ``relay_process`` will find it."""
+    store_logs(folder, [(ROOM, log)])
+
+
+def store_logs(folder: Path, logs: Iterable[tuple[bytes, Sequence[bytes]]]) -> None:
+    """Put the logs of rooms where ``relay_process`` will find them.
+
+    They are judged as those that are pushed, in a time in which the relay's rates let them come.
+    """
+    data_dir = folder / "relay"
+    data_dir.mkdir(parents=True)
+    pusher = DeviceKeys(seeded("pusher", 32)).public
+    kept = SqliteLog(data_dir, random=SystemRandom(), is_open=False)
+    try:
+        for room, log in logs:
+            for start in range(0, len(log), STORED_AT_ONCE):
+                part = tuple(log[start : start + STORED_AT_ONCE])
+                work = Append(room, part, pusher, may_create=True)
+                (outcomes,) = kept.append([work], now_ms=_FIRST_MS + start * 1_000)
+                assert {found.status for found in outcomes} == {ItemStatus.STORED}
+    finally:
+        kept.close()
 
 
 def _fitting(left: Sequence[bytes]) -> int:

@@ -100,10 +100,27 @@ def opening(devices: Iterable[DeviceKeys]) -> list[bytes]:
     return [record.raw for record in log]
 
 
-def join(device: DeviceKeys, *, prev: RecordHash) -> Record:
-    """Return the record by which a device comes in, as a person of its own."""
+def join(device: DeviceKeys, *, prev: RecordHash, others: Iterable[DeviceKeys] = ()) -> Record:
+    """Return the record by which a device comes in, as a person of its own.
+
+    ``others`` are further devices of that person, which come in with it.
+    """
     root = DeviceKeys(_seed(f"root of {device.device}"))
-    log = person_log(device, root=root, secret=_seed(f"secret of {device.device}"))
+    secret = _seed(f"secret of {device.device}")
+    person = [person_log(device, root=root, secret=secret)]
+    for other in others:
+        person.append(
+            certify(
+                device,
+                request_of(other, user=user_of(root.public)),
+                root=root.public,
+                prevs=(person[-1].hash,),
+                generation=0,
+                user_secret=secret,
+                at_ms=START_MS,
+                random=_chance(other),
+            )
+        )
     keys = DeviceKeys(_INVITE.seed)
     proof = keys.sign(join_text(ROOM, root.public, device.public))
     return make_record(
@@ -112,5 +129,5 @@ def join(device: DeviceKeys, *, prev: RecordHash) -> Record:
         prevs=(prev,),
         at_ms=START_MS,
         kind=Kind.JOIN,
-        content=Join(keys.public, proof, [log.raw], None),
+        content=Join(keys.public, proof, [record.raw for record in person], None),
     )
