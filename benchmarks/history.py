@@ -40,9 +40,9 @@ NEVER = 10**9
 def run(smoke: bool) -> dict[str, Any]:
     """Return the figures."""
     members, messages = (2, 60) if smoke else (4, 5_000)
-    with _loose(4 if smoke else snapshots.LOOSE_MIN):
+    with loose(4 if smoke else snapshots.LOOSE_MIN):
         small = _hold(members, messages)
-    with _loose(NEVER):
+    with loose(NEVER):
         large = _hold(members, messages)
     assert small["digest"] == large["digest"], "another room came of it"
     shown = small["shown"]
@@ -67,7 +67,7 @@ def run(smoke: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def _loose(least: int) -> Iterator[None]:
+def loose(least: int) -> Iterator[None]:
     """Have so many loose envelopes be worth a snapshot."""
     closed = NEVER if least == NEVER else min(least, snapshots.LOOSE_CLOSED_MIN)
     erased = mock.patch.object(snapshots, "note_erasure") if least == NEVER else mock.MagicMock()
@@ -81,13 +81,13 @@ def _loose(least: int) -> Iterator[None]:
 
 def _hold(members: int, messages: int) -> dict[str, Any]:
     clock, net, chance = FakeClock(), Net(), SeededRandom("history")
-    pushed = _counted(net)
+    pushed = counted_bytes(net)
     peers = [make_peer(seed, clock=clock) for seed in range(2, members + 2)]
     for peer in peers:
         peer.join(LINK)
         net.connect(peer)
     net.settle()
-    base = _relay_bytes(net)
+    base = relay_bytes(net)
     texts = workload.texts(messages)
     for number, text in enumerate(texts):
         author = peers[chance.below(members)]
@@ -108,7 +108,7 @@ def _hold(members: int, messages: int) -> dict[str, Any]:
         net.advance(1_000, clock)
     net.settle()
     found: dict[str, Any] = {
-        "relay": _relay_bytes(net) - base,
+        "relay": relay_bytes(net) - base,
         "up": sum(pushed),
         "down": sum(len(raw) for line in net.lines for raw in line.link.raw),
         "stored": len(peers[0]._db.rows("select 1 from envelope")),
@@ -123,13 +123,13 @@ def _hold(members: int, messages: int) -> dict[str, Any]:
     found["digest"] = _digest(late)
     found["shown"] = sum(not m.deleted for m in _all(late))
     for peer in peers:
-        _make_due(peer)
+        make_due(peer)
     net.settle()
-    found["live"] = _relay_bytes(net) - base
+    found["live"] = relay_bytes(net) - base
     return found
 
 
-def _make_due(peer: Peer) -> None:
+def make_due(peer: Peer) -> None:
     """Have a peer snapshot every volume of its own of which anything is loose."""
     (room,) = peer.rooms()
     own = chains.find_chain(peer._db, room._row, peer.device)
@@ -140,7 +140,7 @@ def _make_due(peer: Peer) -> None:
     room.send("so that it is looked for what is due")
 
 
-def _counted(net: Net) -> list[int]:
+def counted_bytes(net: Net) -> list[int]:
     """Return a list to which the bytes of every envelope are added that comes to the log."""
     sizes: list[int] = []
     append = net.world.log.append
@@ -153,7 +153,7 @@ def _counted(net: Net) -> list[int]:
     return sizes
 
 
-def _relay_bytes(net: Net) -> int:
+def relay_bytes(net: Net) -> int:
     """Return what the relay keeps of the room's envelopes, and of those that are gone."""
     head = net.world.log.head(ROOM).seq
     kept = net.world.log.read(ROOM, 0, upto=head, envelopes_max=2**31, bytes_max=2**62)
