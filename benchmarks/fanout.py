@@ -88,7 +88,7 @@ async def _measure(
 async def relay_round(receivers: int, messages: int, window: int) -> float:
     writer = Writer(1)
     with tempfile.TemporaryDirectory() as folder:
-        async with _process(*RELAY, "--data-dir", folder) as relay:
+        async with process(*RELAY, "--data-dir", folder) as relay:
             pid, url = relay
             async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
                 for seed in range(2, receivers + 2):
@@ -99,9 +99,9 @@ async def relay_round(receivers: int, messages: int, window: int) -> float:
                     encode(Push(alias, number, [writer.write(body_bytes=BODY_BYTES)]))
                     for number in range(messages)
                 ]
-                before = _cpu_seconds(pid)
+                before = cpu_seconds(pid)
                 await _push_all(pusher, pushes, window)
-            return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
+            return (cpu_seconds(pid) - before) / (receivers * messages) * 1e6
 
 
 async def _rival_round(
@@ -117,9 +117,9 @@ async def _rival_round(
                     reader = await wire.join(stack, url, dialect)
                     tasks.create_task(wire.receive_until(reader, said[-1].encode()))
                 pusher = await wire.join(stack, url, dialect)
-                before = _cpu_seconds(pid)
+                before = cpu_seconds(pid)
                 await wire.push_all(pusher, dialect, pushes, window)
-            return (_cpu_seconds(pid) - before) / (receivers * messages) * 1e6
+            return (cpu_seconds(pid) - before) / (receivers * messages) * 1e6
 
 
 async def _push_all(pusher: ClientConnection, pushes: list[bytes], window: int) -> None:
@@ -137,7 +137,7 @@ async def _push_all(pusher: ClientConnection, pushes: list[bytes], window: int) 
 
 async def _idle_memory(count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        async with _process(*RELAY, "--data-dir", folder) as relay:
+        async with process(*RELAY, "--data-dir", folder) as relay:
             pid, url = relay
             async with AsyncExitStack() as stack:
                 for seed in range(1, count // 5 + 1):  # fills what is allocated once
@@ -201,7 +201,7 @@ async def _count_envelopes(websocket: ClientConnection, count: int) -> None:
 
 
 @asynccontextmanager
-async def _process(*arguments: str) -> AsyncIterator[tuple[int, str]]:
+async def process(*arguments: str) -> AsyncIterator[tuple[int, str]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=asyncio.subprocess.PIPE
     )
@@ -213,7 +213,7 @@ async def _process(*arguments: str) -> AsyncIterator[tuple[int, str]]:
         await process.wait()
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Return the CPU time of all threads; /proc/PID/stat would count in steps of 10 ms."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
