@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from .packs import Packs, packs_beside
 APPLICATION_ID = 0x53594E43
 """``SYNC`` in ASCII: tells a syncchat database from any other SQLite file."""
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """Grows with every migration of ``schema``; kept in SQLite's ``user_version``."""
 
 BUSY_SECONDS_MAX = 10.0
@@ -186,7 +186,9 @@ class Database:
             raise _translate(exc, self.path) from exc
         return found
 
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(
+        self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
         """Return all rows."""
         try:
             return self._conn.execute(sql, values).fetchall()

@@ -29,6 +29,26 @@ _PARKED_MESSAGES = (
 more message cost as many steps as messages were waiting."""
 
 
+_FREE = f"room = :room and refusal is null and target not in ({_PARKED_MESSAGES})".replace(
+    "room = ?", "room = :room"
+)
+_OPS = "select id, root, key, at, raw from op"
+_PENDING = f"""
+select root, key, at, raw from (
+    select * from (
+        {_OPS} where root = 1 and raw is not null and at = key and {_FREE} order by key limit :limit
+    )
+    union all select * from (
+        {_OPS} indexed by op_erased where root = 1 and (raw is null or at <> key) and {_FREE}
+        order by at, id limit :limit
+    )
+    union all select * from ({_OPS} where root <> 1 and {_FREE} order by at, id limit :limit)
+) order by at, id limit :limit
+"""
+"""Messages have their stamps as keys, by which they are found in order, however many wait; what is
+erased of the journal has the key of what was there, and an index of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Op:
     """Is one entry to be; ``raw`` is None for an erasure."""
@@ -104,11 +124,7 @@ def pending(db: Database, room: int, *, limit: int) -> list[Op]:
     """
     return [
         Op(Root(root), key, at, raw)
-        for root, key, at, raw in db.rows(
-            "select root, key, at, raw from op where room = ? and refusal is null "
-            f"and target not in ({_PARKED_MESSAGES}) order by at, id limit ?",
-            (room, room, limit),
-        )
+        for root, key, at, raw in db.rows(_PENDING, {"room": room, "limit": limit})
     ]
 
 

@@ -114,6 +114,14 @@ def m113_previews(db: Tables) -> None:
     db.conn.execute(PREVIEWS)
 
 
+@migrations()
+def m114_erasures(db: Tables) -> None:
+    """Index what waits to be erased of a journal, so that messages need no sorting to be sent."""
+    db.conn.execute(
+        "create index op_erased on op (room) where root = 1 and (raw is null or at <> key)"
+    )
+
+
 _OWNERS = "select room, device, member from device"
 
 _FIRST = """

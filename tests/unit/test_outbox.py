@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from syncchat import Peer, Refusal, Room, Status
+from syncchat.core.clock import stamp
 from syncchat.core.values import VALUE_BYTES_MAX, Root
 from syncchat.errors import NotAllowedError, NotFoundError, ValidationError
-from syncchat.ids import Stamp, stamp_of
+from syncchat.ids import Stamp, message_id, stamp_of
 from syncchat.storage import chains, outbox
+from syncchat.testing.ports import SeededRandom
 from tests.support.devices import Device
 from tests.support.peers import Inbox, Net, make_peer, sync
+from tests.support.ports import START_MS
 from tests.support.room import LINK
 
 
@@ -318,6 +321,7 @@ def test_what_one_more_message_costs_does_not_grow_with_those_that_wait() -> Non
                 steps(alice, lambda: room.delete(room.send("not meant").id)),
                 steps(alice, lambda: room.messages(limit=1)),
                 steps(alice, lambda: outbox.rooms_with_ops(alice._db)),
+                steps(alice, lambda: outbox.pending(alice._db, room._row, limit=10)),
             ]
 
         costs()
@@ -326,3 +330,49 @@ def test_what_one_more_message_costs_does_not_grow_with_those_that_wait() -> Non
             room.send(str(number))
         for at_few, at_many in zip(few, costs(), strict=True):
             assert at_many < at_few + 500, f"{few} steps, {costs()} with 1,000 messages waiting"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_can_go_goes_in_the_order_of_its_stamps(seed: int) -> None:
+    """Erasures have the keys of what they erase, and what is about a parked message waits."""
+    random = SeededRandom(f"pending {seed}")
+    with make_peer(1) as alice:
+        room = alice.join(LINK)
+        db, row, device = alice._db, room._row, alice.device
+        outbox_ops: dict[tuple[Root, str], outbox.Op] = {}
+        parked: set[str] = set()
+        with db.atomic():
+            db.execute("delete from op")
+            for number in range(60):
+                at, old = stamp(START_MS + number), stamp(START_MS - 1 - random.below(50))
+                op = [
+                    outbox.Op(Root.MESSAGES, at, at, "{}"),
+                    outbox.Op(Root.MESSAGES, at, at, "{}"),
+                    outbox.Op(Root.MESSAGES, old, at, None),
+                    outbox.Op(Root.EDITS, message_id(old, device), at, "{}"),
+                    outbox.Op(Root.ROOM, f"field {random.below(5)}", at, "{}"),
+                    outbox.Op(Root.REACTIONS, f"{message_id(at, device)}👍", at, "{}"),
+                ][random.below(6)]
+                outbox.put(db, row, op, device=device)
+                outbox_ops[op.root, op.key] = op
+                if op.root is Root.MESSAGES and op.raw and random.chance(0.2):
+                    outbox.park(db, row, op, Refusal.INVALID, "bad")
+                    outbox.put(
+                        db,
+                        row,
+                        about := outbox.Op(Root.EDITS, message_id(at, device), at, "{}"),
+                        device=device,
+                    )
+                    outbox_ops[about.root, about.key] = about
+                    parked.add(message_id(at, device))
+        free = sorted(
+            (
+                op
+                for op in outbox_ops.values()
+                if outbox.target_of(op.root, op.key, device) not in parked
+            ),
+            key=lambda op: op.at,
+        )
+        assert free
+        for limit in (1, 7, 100):
+            assert outbox.pending(db, row, limit=limit) == free[:limit]
