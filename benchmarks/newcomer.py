@@ -2,6 +2,7 @@
 
 The room's log is that of members who each wrote one message at a time. With snapshots it is as it
 is in the end: each full volume one envelope, and of the last one what a member would leave loose.
+What is loose stands in the log as it was written, one member after the other.
 A fresh process joins through a relay in a process of its own.
 """
 
@@ -65,14 +66,15 @@ def _log(texts: Sequence[str], members: int, *, is_small: bool) -> list[bytes]:
     """Return a room's log; where it is small, snapshots stand for all but the last of each."""
     writers = [workload.Writer(str(number)) for number in range(members)]
     log = opening(writer.keys for writer in writers)
-    loose: list[bytes] = []
+    loose: list[tuple[int, bytes]] = []
     for turn, writer in enumerate(writers):
         mine = list(range(turn, len(texts), members))
         for place, number in enumerate(mine):
             raws = writer.write([(number, MessageValue(text=texts[number]))])
             left = len(mine) - place - 1
             if not is_small or left < LOOSE:
-                loose += raws
+                loose += [(number, raw) for raw in raws]
             elif writer.is_full or left == LOOSE:
                 log.append(writer.snapshot())
-    return log + loose
+    loose.sort(key=lambda each: each[0])
+    return log + [raw for _, raw in loose]
