@@ -9,7 +9,7 @@ if every volume had just been snapshotted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -140,13 +140,13 @@ def make_due(peer: Peer) -> None:
     room.send("so that it is looked for what is due")
 
 
-def counted_bytes(net: Net) -> list[int]:
+def counted_bytes(net: Net, *, only: Callable[[bytes], bool] = bool) -> list[int]:
     """Return a list to which the bytes of every envelope are added that comes to the log."""
     sizes: list[int] = []
     append = net.world.log.append
 
     def counted(batch: Sequence[Append], *, now_ms: int = 0) -> list[list[Outcome]]:
-        sizes.extend(len(raw) for item in batch for raw in item.envelopes)
+        sizes.extend(len(raw) for item in batch for raw in item.envelopes if only(raw))
         return append(batch, now_ms=now_ms)
 
     net.world.log.append = counted  # type: ignore[method-assign]

@@ -69,6 +69,7 @@ class _Year:
         self._clock, self._net = FakeClock(), Net()
         self._chance = SeededRandom("year")
         self._pushed = counted_bytes(self._net)
+        self._anew = counted_bytes(self._net, only=_is_snapshot)
         self._done: Counter[str] = Counter()
         self._lines: dict[str, Line] = {}
         self._texts = iter(workload.varied_texts(days * len(TIMES_MS) * 2 * SAID[1]))
@@ -169,7 +170,8 @@ class _Year:
             self._net.advance(ms, self._clock)
 
     def _figures(self, seconds: float) -> dict[str, Any]:
-        up, kept = sum(self._pushed), relay_bytes(self._net) - self._base
+        up, anew, made = sum(self._pushed), sum(self._anew), len(self._anew)
+        kept = relay_bytes(self._net) - self._base
         headers = list(_headers(self._net))
         late = make_peer(90, clock=self._clock)
         late.join(LINK)
@@ -189,7 +191,7 @@ class _Year:
         self._net.settle()
         live = relay_bytes(self._net) - self._base
         sizes = {name: _database_bytes(peer) for name, peer in peers.items()}
-        snapshots = sum(header.kind == EnvelopeKind.SNAPSHOT for header in headers)
+        among = sum(header.kind == EnvelopeKind.SNAPSHOT for header in headers)
         count = self._done["messages"]
         return {
             "days": self._days,
@@ -201,8 +203,10 @@ class _Year:
             "relay: bytes per message shown": round(kept / shown, 1),
             "relay / live bytes": round(kept / live, 3),
             "relay: envelopes": len(headers),
-            "relay: snapshots among them": snapshots,
+            "relay: snapshots among them": among,
             "bytes up per message": round(up / count, 1),
+            "bytes up per message, in snapshots": round(anew / count, 1),
+            "snapshots made": made,
             "newcomer: bytes down per message shown": round(down / shown, 1),
             **{
                 f"{name}: database bytes per message": round(s / count) for name, s in sizes.items()
@@ -236,6 +240,10 @@ def _mine(room: Room) -> list[Message]:
 
 def _stored(peer: Peer) -> int:
     return len(peer._db.rows("select 1 from envelope"))
+
+
+def _is_snapshot(raw: bytes) -> bool:
+    return not is_record(raw) and decode_envelope(raw)[1].kind == EnvelopeKind.SNAPSHOT
 
 
 def _database_bytes(peer: Peer) -> int:
