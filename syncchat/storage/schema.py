@@ -21,17 +21,13 @@ migrations = Migrations("syncchat")
 @migrations()
 def m001_first(db: Tables) -> None:
     """Make all tables."""
-    for statement in _FIRST.split(";"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _make(db, _FIRST)
 
 
 @migrations()
 def m002_trust(db: Tables) -> None:
     """Make room for people, their devices, and the rooms' logs."""
-    for statement in _TRUST.split(";"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _make(db, _TRUST)
 
 
 @migrations()
@@ -80,32 +76,25 @@ def m108_kinds(db: Tables) -> None:
 @migrations()
 def m109_stream(db: Tables) -> None:
     """Order what was added, keep what parks an entry, who has what, and what was sent once."""
-    for statement in _STREAM.split(";"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _make(db, _STREAM)
 
 
 @migrations()
 def m110_search(db: Tables) -> None:
     """Make the search index; messages that are here are fresh to it (``view.index``)."""
-    for statement in _SEARCH.split(";"):
-        db.conn.execute(statement)
+    _make(db, _SEARCH)
 
 
 @migrations()
 def m111_files(db: Tables) -> None:
     """Make the tables of files: which messages have which, and what of them is here."""
-    for statement in FILES.split(";"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _make(db, FILES)
 
 
 @migrations()
 def m112_snapshots(db: Tables) -> None:
     """Make room for snapshots, and what they stand for."""
-    for statement in SNAPSHOTS.split(";"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _make(db, SNAPSHOTS)
 
 
 @migrations()
@@ -120,6 +109,12 @@ def m114_erasures(db: Tables) -> None:
     db.conn.execute(
         "create index op_erased on op (room) where root = 1 and (raw is null or at <> key)"
     )
+
+
+def _make(db: Tables, script: str) -> None:
+    for statement in script.split(";"):
+        if statement.strip():
+            db.conn.execute(statement)
 
 
 _OWNERS = "select room, device, member from device"
