@@ -10,7 +10,7 @@ from typing import TypeVar
 from .errors import DecodeError, NotAllowedError, NotFoundError, TrustError, ValidationError
 from .exchange.duties import Duties
 from .exchange.groups import Groups
-from .exchange.intents import AnyIntent, decode_intent, encode_intent
+from .exchange.intents import AnyIntent, decode_intent, encode_intent, replaces
 from .exchange.roster import apply_group, take_records
 from .ids import DeviceId, MemberId, RoomId, room_text
 from .ports import Clock, Random
@@ -253,6 +253,9 @@ class Membership:
         if row.standing not in (Standing.MEMBER, Standing.RETURNING):
             raise NotAllowedError(why_no_member(self._db, row))
         group = self.group(room)
+        for kept in members.intents(self._db, room):
+            if kept.refusal and replaces(intent, decode_intent(kept.raw)):
+                members.drop_intent(self._db, kept.id)
         change = self._duties.change_for(row, group, encode_intent(intent))
         if change is None:
             if members.intents(self._db, room, is_open=True):  # they may undo what is done now

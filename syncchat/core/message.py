@@ -18,7 +18,8 @@ QUOTE_CHARS_MAX = 200
 
 class Status(StrEnum):
     """How far a message got; never goes backwards, except from SENT to REFUSED where the relay lost
-    it, and its writer's chain ended before it by the room's log.
+    it, and its writer's chain ended before it by the room's log; and from REFUSED to QUEUED where
+    the person tries again.
 
     Others' messages, and deleted ones, are DELIVERED.
     """

@@ -138,3 +138,13 @@ def is_done(intent: AnyIntent, group: Group, me: bytes) -> bool:
             return group.hidden.get(message, False) is is_hidden
         case ChangeKey(epoch):
             return group.epoch > epoch
+
+
+def replaces(new: AnyIntent, old: AnyIntent) -> bool:
+    """Tell whether who wants ``new`` cannot want ``old`` any more, or wants it by that."""
+    match new, old:
+        case (HideMessage(one), HideMessage(other)) | (ChangeRole(one), ChangeRole(other)):
+            return one == other
+        case (ChangeHistory(), ChangeHistory()) | (ChangeKey(), ChangeKey()):
+            return True
+    return new == old

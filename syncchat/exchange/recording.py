@@ -164,7 +164,7 @@ class Recorder:
             group = self._groups.of(room.id)
             record = duty.records[-1]
             reason = "" if group is None else refusal_of(group, record)
-            reason = reason or "the relay does not allow it"
+            reason = reason or members.RELAY_FORBIDS
             if duty.intent is not None:
                 members.refuse_intent(self._db, duty.intent, reason)
             elif room.standing.is_coming and record.kind in _ENTRIES:

@@ -73,6 +73,7 @@ class RoomOutbox(RoomPart):
     def retry(self, item: OutboxItem | str | None = None) -> None:
         """Try again to send one item, or all that was refused; see ``outbox`` for the reasons.
 
+        All are also the ``pending_changes`` that the relay refused and the room's log would take.
         What is sealed is bound to what was sealed before it, so it is all tried again. A message
         that was parked alone gets a new id where others were sent after it: it goes behind them.
         Raises ``NotFoundError`` for an item that is not in the outbox.
@@ -80,6 +81,8 @@ class RoomOutbox(RoomPart):
         db = self._peer._db
         with db.atomic():
             only = None if item is None else self._waiting(item)
+            if item is None:
+                members.reopen_intents(db, self._row)
             if only is None:
                 self._retry_sealed()
             for each in outbox.parked(db, self._row):

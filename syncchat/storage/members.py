@@ -150,6 +150,10 @@ class Intent:
     refusal: str
 
 
+RELAY_FORBIDS = "the relay does not allow it"
+"""Why a change cannot be that the room's log would take."""
+
+
 def add_intent(db: Database, room: int, raw: bytes, *, now_ms: int) -> None:
     """Store a change that is to be made when the relay is there."""
     db.execute("insert into intent (room, raw, made_ms) values (?, ?, ?)", (room, raw, now_ms))
@@ -179,3 +183,10 @@ def drop_intent(db: Database, intent: int) -> None:
 def refuse_intent(db: Database, intent: int, reason: str) -> None:
     """Keep why a change cannot be."""
     db.execute("update intent set refusal = ? where id = ?", (reason, intent))
+
+
+def reopen_intents(db: Database, room: int) -> None:
+    """Have the changes wait again that nothing but a relay was against."""
+    db.execute(
+        "update intent set refusal = '' where room = ? and refusal = ?", (room, RELAY_FORBIDS)
+    )

@@ -13,7 +13,7 @@ from ..room import OutboxItem, Room
 from ..storage import previews
 from ..storage.outbox import Op
 from .disk import SimCrash
-from .judge import token_of
+from .judge import Judge, token_of
 from .oracle import SOME_THREAD, Oracle
 from .simpeer import SimPeer
 from .timing import Timing
@@ -26,6 +26,7 @@ class Deeds(Timing):
     """Is the part of a world that is about people."""
 
     oracle: Oracle
+    _judge: Judge
     names: dict[str, str]
     """Peers' names by member id."""
     losses: int
@@ -109,7 +110,12 @@ class Deeds(Timing):
         ):
             self.oracle.deleted(peer.name, token_of(message))
         if peer.is_running:
-            self._did(peer, lambda p: p.rooms()[0].retry())
+            self.retry(peer)
+
+    def retry(self, peer: SimPeer) -> None:
+        """Try again all that a relay refused, in every room."""
+        if self._did(peer, lambda p: [room.retry() for room in p.rooms()]):
+            self._judge.retried(peer)
 
     def react(self, peer: SimPeer, message: Message, emoji: str, *, on: bool = True) -> None:
         """React to a message, or take it back."""

@@ -84,6 +84,12 @@ class Judge:
         self._places.pop(peer.name, None)
         self._told.pop(peer.name, None)
 
+    def retried(self, peer: SimPeer) -> None:
+        """Take note that somebody tries again all that was refused: it is queued once more."""
+        for place, status in self._statuses.items():
+            if place[0] == peer.name and status is Status.REFUSED:
+                self._statuses[place] = Status.QUEUED
+
     # At any moment
 
     def check_safety(self, peer: SimPeer) -> None:

@@ -144,7 +144,7 @@ class LiarsWorld(World):
         """End all lies; everyone tries again what was refused; then all must be as it should."""
         self.liar.be_honest()
         for peer in self.living:
-            peer.do(lambda peer=peer: [room.retry() for room in peer.peer.rooms()])  # type: ignore[misc]
+            self.retry(peer)
             if peer.room.standing == "refused":  # a newcomer, who opens the link once more
                 peer.do(lambda peer=peer: peer.peer.join(self._link))  # type: ignore[misc]
         start = self.loop.now_ms
