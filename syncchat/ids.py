@@ -17,6 +17,7 @@ room           16, random                             26 characters
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 from .errors import DecodeError
@@ -96,6 +97,7 @@ def is_message_id(text: str) -> bool:
     return _MESSAGE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=1_024)
 def device_text(device: bytes) -> DeviceId:
     """Return the text of a device: its 8 bytes, or the 32 of its key."""
     return DeviceId(base32_from_int(int.from_bytes(device[:DEVICE_BYTES]), chars=DEVICE_CHARS))
@@ -107,6 +109,7 @@ def device_bytes(device: DeviceId) -> bytes:
     return int_from_base32(device, bits=64).to_bytes(DEVICE_BYTES)
 
 
+@lru_cache(maxsize=1_024)
 def room_text(room_id: bytes) -> str:
     """Return the text of a room id."""
     return base32_from_int(int.from_bytes(room_id), chars=ROOM_CHARS)

@@ -7,6 +7,8 @@ After Kulkarni et al., "Logical Physical Clocks" (OPODIS 2014): 48 bits of milli
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..ids import STAMP_CHARS, Stamp, base32_from_int, int_from_base32
 
 DRIFT_MS_MAX = 5 * 60 * 1000
@@ -22,6 +24,7 @@ def stamp(ms: int, counter: int = 0) -> Stamp:
     return Stamp(base32_from_int(ms << 16 | counter, chars=STAMP_CHARS))
 
 
+@lru_cache(maxsize=4_096)
 def ms_of(reading: Stamp) -> int:
     """Return the milliseconds since 1970 of a reading."""
     return int_from_base32(reading, bits=64) >> 16

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -248,7 +249,10 @@ def is_label(text: object, chars_max: int) -> bool:
     return (
         isinstance(text, str)
         and 0 < len(text) <= chars_max
-        and all(char.isprintable() or _is_part_of_emoji(char) for char in text)
+        and (
+            text.isprintable()  # as nearly all are
+            or all(char.isprintable() or _is_part_of_emoji(char) for char in text)
+        )
     )
 
 
@@ -310,11 +314,16 @@ def _trimmed(value: Value) -> Value | list[Any]:
     if isinstance(value, MessageValue):
         return value
     said = list(astuple(value))
-    for field in reversed(fields(value)):
-        if field.default is NODEFAULT or said[-1] != field.default:
+    for default in reversed(_defaults_of(type(value))):
+        if default is NODEFAULT or said[-1] != default:
             break
         said.pop()
     return said
+
+
+@cache
+def _defaults_of(kind: type[Value]) -> list[Any]:
+    return [field.default for field in fields(kind)]
 
 
 def _is_part_of_emoji(char: str) -> bool:

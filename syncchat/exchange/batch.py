@@ -18,7 +18,8 @@ reason, and nothing else waits for it:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ..core.clock import ZERO
 from ..errors import ChainBroken, DecodeError, KeyMissing, SignatureInvalid, TrustError

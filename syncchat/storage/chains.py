@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from ..core import clock
 from ..core.reader import VolumeState
 from ..core.refusals import Refusal
@@ -20,8 +22,7 @@ QUARANTINE_ROWS_MAX = 1_000
 """Rows kept as evidence for each room; a hostile relay could fill the disk otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChainRow:
+class ChainRow(Struct, frozen=True):
     """Is one device's chain in one room.
 
     ``acked`` and ``delivered`` are chain seqs and mean something for the own chain only;

@@ -100,7 +100,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; again is harmless."""
-        self._conn.close()
+        self._disconnect()
         headers.forget(self)
 
     @contextmanager
@@ -300,6 +300,10 @@ class Database:
         return sqlite3.connect(
             str(self.path), timeout=BUSY_SECONDS_MAX, isolation_level=None, cached_statements=256
         )
+
+    def _disconnect(self) -> None:
+        """Close the connection; a simulated disk keeps it."""
+        self._conn.close()
 
     def _packs(self) -> Packs:
         """Return the bytes of files that belong to the database; a simulated disk gives others."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..trust.person import Person, fold_person
 from ..trust.records import Record, decode_record
 from .database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Is the person of this database: the root's public key, and the entropy behind it.
 
     ``entropy`` is what the recovery phrase says; it is here only until the phrase is confirmed to

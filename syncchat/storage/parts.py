@@ -13,7 +13,6 @@ from ..core.values import NAME_CHARS_MAX, PIN_FIELD, MessageValue, Root, is_labe
 from ..ids import MemberId, MessageId
 from .database import Database
 from .view import votes_of
-from .view.marks import chunks
 
 
 def distinct(reactions: Iterable[Reaction]) -> list[Reaction]:
@@ -58,15 +57,14 @@ def poll_of(said: MessageValue, stored: str | None, me: MemberId) -> Poll | None
 
 def pinned_of(db: Database, room: int, ids: Sequence[str]) -> set[MessageId]:
     """Return those of the messages that are pinned."""
-    found: set[MessageId] = set()
-    for chunk in chunks(ids):
-        places = ",".join("?" * len(chunk))
-        found.update(
-            MessageId(key[len(PIN_FIELD) :])
-            for (key,) in db.rows(
-                "select key from field where room = ? and root = ? and member = '' "
-                f"and value = 'true' and key in ({places})",
-                (room, int(Root.ROOM), *(PIN_FIELD + each for each in chunk)),
-            )
+    if not ids:
+        return set()
+    pinned = {
+        MessageId(key[len(PIN_FIELD) :])
+        for (key,) in db.rows(
+            "select key from field where room = ? and root = ? and member = '' "
+            "and value = 'true' and key between ? and ?",
+            (room, int(Root.ROOM), PIN_FIELD + min(ids), PIN_FIELD + max(ids)),
         )
-    return found
+    }
+    return pinned.intersection(ids)

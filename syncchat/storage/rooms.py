@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from ..core import clock
 from ..core.digest import DIGEST_BYTES
 from ..errors import NotFoundError, ValidationError
@@ -55,9 +57,12 @@ class Local:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RoomRow:
-    """Is one room as stored; ``id`` is the row, ``room_id`` its name everywhere."""
+class RoomRow(Struct, frozen=True):
+    """Is one room as stored; ``id`` is the row, ``room_id`` its name everywhere.
+
+    A ``Struct``, as are others of which each envelope loads some: it is made in a tenth of the
+    time that a frozen dataclass takes.
+    """
 
     id: int
     room_id: RoomId
@@ -302,6 +307,14 @@ def refusal(db: Database, room: int) -> str:
     """Return why an invite let nobody in, empty where it did not come to that."""
     (found,) = db.execute("select refusal from room where id = ?", (room,)).fetchone()
     return str(found)
+
+
+def position_of(db: Database, room: int) -> tuple[bytes, int]:
+    """Return which log of a room is read here, by its relay's incarnation, and up to where."""
+    incarnation, cursor = db.execute(
+        "select incarnation, cursor from room where id = ?", (room,)
+    ).fetchone()
+    return bytes(incarnation), int(cursor)
 
 
 def set_position(

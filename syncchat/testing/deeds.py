@@ -35,10 +35,16 @@ class Deeds(Timing):
     def __init__(self) -> None:
         super().__init__()
         self._forged: set[tuple[str, str]] = set()
+        self._shown: dict[str, tuple[tuple[int, int, int] | None, list[Message]]] = {}
+        """What each peer showed when it was looked at last, and at which moment."""
 
     def shown(self, peer: SimPeer) -> list[Message]:
         """Return all that a peer shows, in display order, replies in threads among the rest."""
-        return peer.room.messages(limit=1000, threads=True, hidden=True)
+        moment, (before, found) = peer.moment, self._shown.get(peer.name, (None, []))
+        if before != moment:
+            found = peer.room.messages(limit=1000, threads=True, hidden=True)
+            self._shown[peer.name] = moment, found
+        return list(found)
 
     def write(
         self,

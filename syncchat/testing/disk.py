@@ -17,6 +17,7 @@ from ..errors import DiskFull
 from ..ports import Random
 from ..storage.database import Database, SearchSizes
 from ..storage.packs import Packs, PackWriter
+from ..storage.view.index import VOCABULARY
 
 _UNSYNCED_MAX = 32
 _PAGE_BYTES = 1024
@@ -44,6 +45,8 @@ class SimDisk:
     """Files' bytes by pack and chunk."""
     unsynced_chunks: list[tuple[str, int]] = field(repr=False, default_factory=list)
     """Chunks that a power cut may take."""
+    idle: sqlite3.Connection | None = field(repr=False, default=None)
+    """The connection of the process that ran last."""
     note: Callable[[bytes], None] | None = None
     """Is told of every image, for a run's fingerprint."""
 
@@ -62,6 +65,12 @@ class SimDisk:
             if pick >> number % 8 & 1:
                 self.packs.get(pack, {}).pop(chunk, None)
         self.unsynced_chunks.clear()
+
+    def close(self) -> None:
+        """Close what the last process left."""
+        if self.idle is not None:
+            self.idle.close()
+            self.idle = None
 
     def check_space(self, what: object) -> None:
         """Raise ``DiskFull`` while the disk is full."""
@@ -148,13 +157,35 @@ class SimDatabase(Database):
         self._disk = disk
         super().__init__(Path(name))
 
+    @property
+    def writes(self) -> int:
+        """Return how many rows were written, be it in vain."""
+        return self._conn.total_changes
+
     def _packs(self) -> Packs:
         return SimPacks(self._disk)
 
     def _connect(self) -> sqlite3.Connection:
-        conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
-        conn.deserialize(self._disk.latest() or _empty_image())
+        image = self._disk.latest() or _empty_image()
+        conn, self._disk.idle = self._disk.idle, None
+        if conn is not None and conn.serialize() == image:
+            return conn
+        conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
+        conn.deserialize(image)
+        # Made for checks as a rule; as a change of the schema it has all statements made anew.
+        conn.execute(VOCABULARY)
         return conn
+
+    def _disconnect(self) -> None:
+        """Leave the connection to the next process.
+
+        Where that begins on just the same bytes, all that goes on is what SQLite has prepared.
+        """
+        if self._conn is _CLOSED:
+            return
+        if self._conn.in_transaction:
+            self._conn.execute("rollback")
+        self._disk.idle, self._conn = self._conn, _CLOSED
 
     def _commit(self, *, durable: bool) -> None:
         disk = self._disk
@@ -170,6 +201,16 @@ class SimDatabase(Database):
         disk.keep(self._conn.serialize(), durable=durable)
         if is_crash:
             raise SimCrash(committed=True)
+
+
+def _closed() -> sqlite3.Connection:
+    conn = sqlite3.connect(":memory:")
+    conn.close()
+    return conn
+
+
+_CLOSED = _closed()
+"""What a process has whose connection went to the next one: anything that it does now fails."""
 
 
 @functools.cache

@@ -143,7 +143,9 @@ class Judge:
     def _check_events(self, peer: SimPeer, shown: list[Message]) -> None:
         """See whether who follows the events, with restarts, knows all that is shown."""
         told = self._told.get(peer.name)
-        unasked = peer.room.messages(limit=1000, threads=True)  # as events tell of it
+        unasked = shown  # as events tell of it: without what an admin has hidden
+        if any(message.hidden for message in shown):
+            unasked = peer.room.messages(limit=1000, threads=True)
         if told is None or told.rewinds != peer.rewinds:
             messages: dict[str, object] = {m.id: _told_of(m) for m in unasked}
             mentioned = _mentioning(peer, shown)
@@ -218,8 +220,7 @@ class Judge:
         if self._looked.get(peer.name) == moment:
             return
         self._looked[peer.name] = moment
-        room = _room(peer)
-        now = _Place(world.losses, room.incarnation, room.cursor)
+        now = _Place(world.losses, *rooms.position_of(peer.peer._db, peer.room._row))
         before = self._places.get(peer.name)
         if before is not None and before[:2] == now[:2] and now.cursor < before.cursor:
             raise Divergence(f"{peer.name} went from log {before.cursor} back to {now.cursor}")

@@ -27,6 +27,7 @@ from ..exchange import (
     transfers,
     volumes,
 )
+from ..peer import stream
 from ..storage import snapshots
 from ..storage.view import marks
 from ..sync import blobs, session
@@ -35,6 +36,9 @@ from .ports import SeededRandom
 from .relay import SimRelay
 
 _CHANCE = 0.4
+
+PAGE_MOST = 6
+"""The most events that are read at once."""
 
 _KNOBS: tuple[tuple[str, tuple[ModuleType, ...], int, int], ...] = (
     ("VOLUME_ENTRIES_MAX", (journal, reader), 4, 40),
@@ -75,6 +79,9 @@ def scaled_down(seed: int) -> Iterator[None]:
             if random.chance(_CHANCE):
                 for module in modules:
                     stack.enter_context(mock.patch.object(module, name, value))
+        # Always, for whoever follows events in a simulated world is restarted after every three.
+        page = 1 + SeededRandom(f"page {seed}").below(PAGE_MOST)
+        stack.enter_context(mock.patch.object(stream, "_PAGE", page))
         # Always, for no simulated file is larger than a real chunk.
         chunk = 60 + random.below(600)
         stack.enter_context(mock.patch.object(files, "CHUNK_BYTES", chunk))

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ..peer import Peer
     from .world import World
 
-ALL = 1_000
-
 
 class Parcels:
     """Is what one world knows of files; ``sent`` is the bytes by the token of their message."""
@@ -136,10 +134,10 @@ class Parcels:
         return is_whole and not is_lost and not world.was_garbled
 
     def _files(self, peer: SimPeer) -> Iterator[tuple[Message, File, FileRow]]:
-        room = peer.room
-        for message in room.messages(limit=ALL):  # what an admin has hidden shows no files
-            if message.attachments:
-                for file, row in room._pairs(message):
+        for message in self._world.shown(peer):
+            is_withheld = message.hidden and not message.mine  # by an admin: it shows no files
+            if message.attachments and message.thread is None and not is_withheld:
+                for file, row in peer.room._pairs(message):
                     yield message, file, row
 
     def _lacking(self, peer: SimPeer) -> list[File]:

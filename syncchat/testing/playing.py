@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from .knobs import scaled_down
 from .oracle import Divergence
+from .pace import sparing
 from .schedule import (
     ALL_FAULTS,
     FAULT_OF_ACT,
@@ -84,7 +85,7 @@ def play(
     ``make_world`` is called with ``seed`` and ``peers``; ``before`` is told of each step before it
     happens. Whatever is raised is the outcome's failure: a schedule never ends the program.
     """
-    with scaled_down(schedule.seed):
+    with scaled_down(schedule.seed), sparing():
         return _play(schedule, make_world, before)
 
 

@@ -41,6 +41,7 @@ class SimPeer:
         self._random = random
         self._relay = relay
         self._peer: Peer | None = None
+        self._room: Room | None = None
         self._exchange: Exchange | None = None
         self._link: SimLink | None = None
         self._backoff = Backoff(random)
@@ -70,7 +71,9 @@ class SimPeer:
     @property
     def room(self) -> Room:
         """Return the first room."""
-        return self.peer.rooms()[0]
+        if self._room is None:
+            self._room = self.peer.rooms()[0]
+        return self._room
 
     @property
     def is_running(self) -> bool:
@@ -81,6 +84,13 @@ class SimPeer:
     def life(self) -> int:
         """Return a number that every start of the process changes."""
         return self._life
+
+    @property
+    def moment(self) -> tuple[int, int, int]:
+        """Return what is another whenever a running peer may show something else."""
+        db = self.peer._db
+        assert isinstance(db, SimDatabase)
+        return self._life, db.writes, self.peer.now_ms()
 
     @property
     def link(self) -> SimLink | None:
@@ -167,7 +177,7 @@ class SimPeer:
         self._hang_up(abruptly=True)
         if self._peer is not None:
             self._peer.close()
-            self._peer = None
+            self._peer = self._room = None
 
     def _crash(self) -> None:
         self.crashes += 1

@@ -97,6 +97,7 @@ class World(Doings):
         for peer in self.peers:
             if peer.is_running:
                 peer.kill()
+            peer.disk.close()
 
     @property
     def living(self) -> list[SimPeer]:

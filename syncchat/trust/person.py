@@ -160,6 +160,7 @@ def user_of(root: bytes) -> bytes:
     return hashlib.blake2b(_USER_DOMAIN + root, digest_size=USER_BYTES).digest()
 
 
+@lru_cache(maxsize=1_024)
 def member_text(user: bytes) -> MemberId:
     """Return the text of a person's id, 26 characters."""
     return MemberId(base32_from_int(int.from_bytes(user), chars=26))

@@ -36,6 +36,12 @@ ERASED_PAGES = 64
 _NOTHING, _BEGIN, _GO_ON, _ONCE_MORE = range(4)
 """What is to be merged; once more where something was taken out meanwhile."""
 
+VOCABULARY = (
+    "create virtual table if not exists temp.search_vocabulary "
+    "using fts5vocab(main, search_text, instance)"
+)
+"""Makes the table that tells what the index holds, for checks."""
+
 _COLUMNS = "id, message, value, edited"
 _IS_THERE = "deleted = 0 and gone = 0 and hidden = 0"
 _INSERT = "insert into search_text (rowid, text, facets) values (?, ?, ?)"
@@ -170,10 +176,7 @@ def complete(db: Database) -> None:
 def is_exact(db: Database) -> bool:
     """Tell whether the index holds just what the messages' rows say, counted anew; for checks."""
     kept: dict[str, int] = {}
-    db.execute(
-        "create virtual table if not exists temp.search_vocabulary "
-        "using fts5vocab(main, search_text, instance)"
-    )
+    db.execute(VOCABULARY)
     for piece, number, rows in db.execute(
         "select term, count(*), sum(doc) from temp.search_vocabulary group by term"
     ):
