@@ -282,10 +282,7 @@ class Database:
                 self._check_sqlite()
                 if existed:
                     self._check_ours()
-                self._conn.execute("pragma journal_mode = wal")
-                self._conn.execute(f"pragma cache_size = -{CACHE_KIB}")
-                self._conn.execute("pragma secure_delete = on")
-                self._conn.execute("pragma foreign_keys = on")
+                self._configure()
                 self._migrate()
         except BaseException:
             self._conn.close()
@@ -300,6 +297,12 @@ class Database:
         return sqlite3.connect(
             str(self.path), timeout=BUSY_SECONDS_MAX, isolation_level=None, cached_statements=256
         )
+
+    def _configure(self) -> None:
+        self._conn.execute("pragma journal_mode = wal")
+        self._conn.execute(f"pragma cache_size = -{CACHE_KIB}")
+        self._conn.execute("pragma secure_delete = on")
+        self._conn.execute("pragma foreign_keys = on")
 
     def _disconnect(self) -> None:
         """Close the connection; a simulated disk keeps it."""

@@ -168,13 +168,18 @@ class SimDatabase(Database):
     def _connect(self) -> sqlite3.Connection:
         image = self._disk.latest() or _empty_image()
         conn, self._disk.idle = self._disk.idle, None
-        if conn is not None and conn.serialize() == image:
+        self._goes_on = conn is not None and conn.serialize() == image
+        if conn is not None and self._goes_on:
             return conn
         conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
         conn.deserialize(image)
         # Made for checks as a rule; as a change of the schema it has all statements made anew.
         conn.execute(VOCABULARY)
         return conn
+
+    def _configure(self) -> None:
+        if not self._goes_on:  # or what is prepared would have to be prepared anew
+            super()._configure()
 
     def _disconnect(self) -> None:
         """Leave the connection to the next process.
