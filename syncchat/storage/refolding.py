@@ -24,7 +24,9 @@ def unmoved(db: Database, room: int) -> Iterator[None]:
     """
     (title, changed) = db.execute("select title, change from room where id = ?", (room,)).fetchone()
     for name, rows in _KEPT.items():
-        db.execute(f"create temp table before_{name} as {rows}", (room,))
+        # Made once for a connection: each change of a schema has all statements prepared anew.
+        db.execute(f"create temp table if not exists before_{name} as {rows} limit 0", (room,))
+        db.execute(f"insert into temp.before_{name} {rows}", (room,))
     try:
         yield
         for statement in _RESTORED:
@@ -39,8 +41,8 @@ def unmoved(db: Database, room: int) -> Iterator[None]:
             change = rooms.next_change(db)
             db.execute("update room set change = ? where id = ?", (change, room))
     finally:
-        for name in _KEPT:
-            db.execute(f"drop table if exists temp.before_{name}")
+        for (name,) in db.rows("select name from temp.sqlite_schema where name glob 'before_*'"):
+            db.execute(f"delete from temp.{name}")
 
 
 _KEPT = {

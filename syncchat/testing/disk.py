@@ -18,6 +18,7 @@ from ..ports import Random
 from ..storage.database import Database, SearchSizes
 from ..storage.packs import Packs, PackWriter
 from ..storage.view.index import VOCABULARY
+from .memory import Memory, give_back, take
 
 _UNSYNCED_MAX = 32
 _PAGE_BYTES = 1024
@@ -45,8 +46,8 @@ class SimDisk:
     """Files' bytes by pack and chunk."""
     unsynced_chunks: list[tuple[str, int]] = field(repr=False, default_factory=list)
     """Chunks that a power cut may take."""
-    idle: sqlite3.Connection | None = field(repr=False, default=None)
-    """The connection of the process that ran last."""
+    idle: Memory | None = field(repr=False, default=None)
+    """What the process left that ran last."""
     note: Callable[[bytes], None] | None = None
     """Is told of every image, for a run's fingerprint."""
 
@@ -67,9 +68,9 @@ class SimDisk:
         self.unsynced_chunks.clear()
 
     def close(self) -> None:
-        """Close what the last process left."""
+        """Leave what the last process left to another disk."""
         if self.idle is not None:
-            self.idle.close()
+            give_back(self.idle)
             self.idle = None
 
     def check_space(self, what: object) -> None:
@@ -166,31 +167,33 @@ class SimDatabase(Database):
         return SimPacks(self._disk)
 
     def _connect(self) -> sqlite3.Connection:
-        image = self._disk.latest() or _empty_image()
-        conn, self._disk.idle = self._disk.idle, None
-        self._goes_on = conn is not None and conn.serialize() == image
-        if conn is not None and self._goes_on:
-            return conn
-        conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
-        conn.deserialize(image)
-        # Made for checks as a rule; as a change of the schema it has all statements made anew.
-        conn.execute(VOCABULARY)
-        return conn
+        disk = self._disk
+        image = disk.latest() or _empty_image()
+        memory, disk.idle = disk.idle, None
+        self._goes_on = memory is not None and (
+            memory.conn.serialize() == image or memory.load(image)
+        )
+        if memory is None or not self._goes_on:
+            if memory is not None:
+                memory.close()
+            memory, self._goes_on = take(image)
+        self._memory = memory
+        if not self._goes_on:
+            # Made for checks as a rule; as a change of the schema it has all prepared anew.
+            memory.conn.execute(VOCABULARY)
+        return memory.conn
 
     def _configure(self) -> None:
-        if not self._goes_on:  # or what is prepared would have to be prepared anew
+        if not self._goes_on:  # or all would have to be prepared anew
             super()._configure()
 
     def _disconnect(self) -> None:
-        """Leave the connection to the next process.
-
-        Where that begins on just the same bytes, all that goes on is what SQLite has prepared.
-        """
+        """Leave the connection to the next process."""
         if self._conn is _CLOSED:
             return
         if self._conn.in_transaction:
             self._conn.execute("rollback")
-        self._disk.idle, self._conn = self._conn, _CLOSED
+        self._disk.idle, self._conn = self._memory, _CLOSED
 
     def _commit(self, *, durable: bool) -> None:
         disk = self._disk
