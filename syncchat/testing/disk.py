@@ -1,15 +1,17 @@
 """Simulated disks: what of a peer's database survives which accident.
 
-A database lives in memory and leaves an image of itself at every commit. A killed process finds
-the latest image; a power cut may fall back to any image since the last commit that promised to
-be durable. A crash can be set for any commit to come, just before it or just after it.
+A database lives in memory and leaves an image of itself at every commit, taken when somebody may
+ask for it. A killed process finds the latest image; a power cut may fall back to any image since
+the last commit that promised to be durable. A crash can be set for any commit to come, just before
+it or just after it.
 """
 
 from __future__ import annotations
 
 import functools
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +40,8 @@ class SimDisk:
 
     durable: bytes = field(repr=False, default=b"")
     unsynced: list[bytes] = field(repr=False, default_factory=list)
+    owed: tuple[Callable[[], bytes], bool] | None = field(repr=False, default=None)
+    """What gives the image of the last commit, and whether that is durable."""
     is_full: bool = False
     crash_in: int | None = None
     crash_committed: bool = False
@@ -53,10 +57,12 @@ class SimDisk:
 
     def latest(self) -> bytes:
         """Return what a restarted process finds."""
+        self.take_image()
         return self.unsynced[-1] if self.unsynced else self.durable
 
     def after_power_cut(self, pick: int) -> bytes:
         """Return one of the states that a power cut can leave."""
+        self.take_image()
         images = [self.durable, *self.unsynced]
         return images[pick % len(images)]
 
@@ -69,6 +75,7 @@ class SimDisk:
 
     def close(self) -> None:
         """Leave what the last process left to another disk."""
+        self.take_image()
         if self.idle is not None:
             give_back(self.idle)
             self.idle = None
@@ -80,17 +87,27 @@ class SimDisk:
 
     def load(self, image: bytes) -> None:
         """Make ``image`` the disk's content."""
-        self.durable, self.unsynced = image, []
+        self.durable, self.unsynced, self.owed = image, [], None
         self.crash_in, self.is_full = None, False
 
-    def keep(self, image: bytes, *, durable: bool) -> None:
-        """Take the image that a commit left."""
-        if self.note is not None:
-            self.note(image)
+    def keep(self, image: Callable[[], bytes], *, durable: bool) -> None:
+        """Take note of a commit; ``image`` gives what it left, until the next one begins."""
         if durable:
-            self.durable, self.unsynced = image, []
+            self.unsynced = []
+        self.owed = image, durable
+        if self.note is not None:
+            left = self.latest()
+            self.note(left[:24] + left[28:92] + left[96:])  # without SQLite's count of changes
+
+    def take_image(self) -> None:
+        """Take the image that the last commit left, if nobody has asked for it yet."""
+        if self.owed is None:
+            return
+        (image, durable), self.owed = self.owed, None
+        if durable:
+            self.durable = image()
         else:
-            self.unsynced.append(image)
+            self.unsynced.append(image())
             if len(self.unsynced) > _UNSYNCED_MAX:
                 self.durable = self.unsynced.pop(0)
 
@@ -163,6 +180,14 @@ class SimDatabase(Database):
         """Return how many rows were written, be it in vain."""
         return self._conn.total_changes
 
+    @contextmanager
+    def atomic(self, *, durable: bool = True) -> Iterator[None]:
+        """Run the block in one write transaction; see ``Database``."""
+        if not durable and not self._conn.in_transaction:
+            self._disk.take_image()  # a power cut may go back to before this one
+        with super().atomic(durable=durable):
+            yield
+
     def _packs(self) -> Packs:
         return SimPacks(self._disk)
 
@@ -206,7 +231,7 @@ class SimDatabase(Database):
             raise SimCrash(committed=False)
         disk.check_space(self.path)
         self._conn.execute("commit")
-        disk.keep(self._conn.serialize(), durable=durable)
+        disk.keep(self._conn.serialize, durable=durable)
         if is_crash:
             raise SimCrash(committed=True)
 

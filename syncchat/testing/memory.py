@@ -49,6 +49,8 @@ class Memory:
         source = sqlite3.connect(":memory:")
         try:
             source.deserialize(image)
+            self._writer.execute("begin exclusive")  # raises where somebody reads, and a backup
+            self._writer.execute("rollback")  # would wait for them for ever
             source.backup(self._writer)
             (schema,) = source.execute("pragma schema_version").fetchone()
             self._writer.execute(f"pragma schema_version = {schema}")
