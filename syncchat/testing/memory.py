@@ -36,6 +36,8 @@ class Memory:
         """
         before = self.conn.serialize()[_HEADER]
         with suppress(sqlite3.OperationalError):
+            self._writer.execute("begin exclusive")  # fails where somebody reads, for whom
+            self._writer.execute("rollback")  # what follows would wait for ever
             self._write(image)
             return self.conn.serialize()[_HEADER] != before
         return False
@@ -49,8 +51,6 @@ class Memory:
         source = sqlite3.connect(":memory:")
         try:
             source.deserialize(image)
-            self._writer.execute("begin exclusive")  # raises where somebody reads, and a backup
-            self._writer.execute("rollback")  # would wait for them for ever
             source.backup(self._writer)
             (schema,) = source.execute("pragma schema_version").fetchone()
             self._writer.execute(f"pragma schema_version = {schema}")

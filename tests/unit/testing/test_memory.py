@@ -15,6 +15,7 @@ QUESTION = "select number from note order by number"
 
 def image(*numbers: int) -> bytes:
     conn = sqlite3.connect(":memory:", isolation_level=None)
+    conn.execute("pragma page_size = 1024")  # not what SQLite takes by itself
     conn.execute("create table note (number integer)")
     conn.executemany("insert into note values (?)", [(number,) for number in numbers])
     found = conn.serialize()
