@@ -185,7 +185,7 @@ class ViewBatch:
     def flush(self) -> None:
         """Write everything; the batch is empty then."""
         if self._confirmed:
-            previews.drop(self._scope.db, self._scope.room, self._confirmed)
+            previews.drop(self._scope.db, self._scope.room, sorted(self._confirmed))
             self._confirmed.clear()
         self._write_marks()
         delta = self._reads.settle() + self._fields.settle() + self._messages.settle()
