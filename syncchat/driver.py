@@ -176,6 +176,7 @@ class Driver:
                 self._passing.nearby.lapse(round(self._clock.monotonic() * 1000))
                 if fade(self._db, me=self._keys.device, now_ms=self._clock.now_ms()):
                     loose.sweep(self._db)
+                    publish_at = 0.0  # there may be more
                     self.ring()
                     self._changed()
             await asyncio.sleep(WATCH_MS / 1000)

@@ -12,7 +12,8 @@ the message's own entry (or None while it is missing) and every mark about it.
 * Marks may come before their message, and still count once it is there.
 
 What the room's log says of a message (that an admin has hidden it) and what a clock says (that it
-is over, and has disappeared) come in as arguments.
+is over, and has disappeared) come in as arguments. That it is older than the room keeps messages
+is set behind the fold (``Shown.over``).
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Shown:
 
     ``mentions`` are those of now, ``value`` is as it was sent. A deleted one keeps only its place
     in the order, and in which thread. Of one that is ``gone``, because it was to disappear, nothing
-    is shown any more.
+    is shown any more. One that is ``over``, older than the room keeps messages, is not shown
+    either; it is all here until its author has let go of it, and counts in the digest until then.
     """
 
     id: MessageId
@@ -71,11 +73,17 @@ class Shown:
     closed_at: Stamp | None = None
     hidden: bool = False
     gone: bool = False
+    over: bool = False
 
     @property
     def is_there(self) -> bool:
         """Tell whether the message counts among those of its timeline."""
-        return not (self.deleted or self.hidden or self.gone)
+        return not (self.deleted or self.hidden or self.is_away)
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether not even that there is a message is shown any more."""
+        return self.gone or self.over
 
 
 class Version(NamedTuple):

@@ -21,8 +21,11 @@ An update, byte by byte (all numbers are LEB128, strings are length and UTF-8)::
 
 A snapshot is a whole volume exported at once; there, deleted content stands as runs of a length::
 
-      0x21, 1, root, key, length                 deleted entries of a key, from its first on
+      0x00, length                               deleted entries of any keys
+      0x21, 1, root, key, length                 those of one key, from its first on
       0xA1, client, clock, length                the same, after the entry at that clock
+
+Ours have the first of these forms only (``snapshots``), where each current entry names its key.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ VOLUME_ENTRIES_MAX = 1_000
 """Entries ever written in one volume, deleted ones included; a writer then opens the next."""
 
 KEY_BYTES_MAX = 256
-_NEW, _OVERWRITE, _GONE, _GONE_AFTER = 0x28, 0xA8, 0x21, 0xA1
+_NEW, _OVERWRITE, _GONE, _GONE_AFTER, _RUN = 0x28, 0xA8, 0x21, 0xA1, 0x00
 _STRING = 0x77
 
 
@@ -226,6 +229,13 @@ class _Scanner:
         self.at += 1
         return self.string(VALUE_BYTES_MAX).decode("utf-8")
 
+    def run(self, clock: int) -> int:
+        """Return the length of a run of deleted entries that begins at ``clock``."""
+        length = self.number()
+        if not 0 < length <= VOLUME_ENTRIES_MAX - clock:
+            raise UpdateRefused("a run of deleted entries of an impossible length")
+        return length
+
     def head(self, clock: int) -> int:
         """Return how many entries follow; they begin at ``clock``."""
         count, first = self.start(clock)
@@ -356,6 +366,11 @@ def _read_snapshot(scan: _Scanner, number: int) -> tuple[VolumeState, list[Chang
     for _ in range(scan.head(0)):
         info = scan.raw[scan.at]
         scan.at += 1
+        if info == _RUN:
+            length = scan.run(clock)
+            gone.update(range(clock, clock + length))
+            clock += length
+            continue
         if info in (_NEW, _GONE):
             place = scan.place()
             if place in latest:
@@ -373,9 +388,7 @@ def _read_snapshot(scan: _Scanner, number: int) -> tuple[VolumeState, list[Chang
         if info in (_NEW, _OVERWRITE):
             live.append(_change(place, clock, scan.content()))
         else:
-            length = scan.number()
-            if not 0 < length <= VOLUME_ENTRIES_MAX - clock:
-                raise UpdateRefused("a run of deleted entries of an impossible length")
+            length = scan.run(clock)
             gone.update(range(clock, clock + length))
         for each in range(clock, clock + length):
             places[each] = place

@@ -90,6 +90,9 @@ PIN_FIELD = "pin/"
 TIMER_FIELD = "timer"
 """A field of a room's: after how many seconds its messages disappear, 0 for never."""
 
+KEEP_FIELD = "keep"
+"""A field of a room's: how long its messages are kept, see ``keeping``."""
+
 LETTER_FIELD = "letter/"
 """A field of a member's profile, with a random word behind it: what some members only may read."""
 
@@ -238,7 +241,7 @@ def decode_value(root: Root, text: str) -> Any:
 
 def is_for_admins(root: Root, key: str) -> bool:
     """Tell whether only what admins say of a field counts."""
-    return root is Root.ROOM and (key == TIMER_FIELD or key.startswith(PIN_FIELD))
+    return root is Root.ROOM and (key in (TIMER_FIELD, KEEP_FIELD) or key.startswith(PIN_FIELD))
 
 
 def is_label(text: object, chars_max: int) -> bool:

@@ -135,6 +135,7 @@ class Exchange(Sending):
             # One that is parked goes on when somebody says retry.
             if progress.row in rows or progress.is_parked or is_new_device:
                 self._dirty.add(progress.room)
+        self._look_what_is_over()
         self._pump()
 
     def typing(self, room: bytes, thread: str, *, is_typing: bool) -> None:

@@ -62,6 +62,7 @@ class Progress:
     is_offered: bool = False
     ahead: dict[int, int] = field(default_factory=dict)
     looked_at: int = 0
+    cutoff: str = ""
     snapshot_at_ms: int = 0
 
     def may_open(self, room: RoomRow) -> bool:

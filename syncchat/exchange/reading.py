@@ -128,7 +128,7 @@ class ChainReading:
             chain=chain.id, device=chain.device, volume=number, seq=header.seq, changes=news
         )
         self.volume = max(self.volume, number)
-        self.last_stamp = Stamp(max(self.last_stamp, snapshot.stamp))
+        self.last_stamp = Stamp(max(self.last_stamp, snapshot.newest))
         self.stamps[header.seq] = snapshot.stamp
         return news
 

@@ -105,8 +105,16 @@ class Sending:
         self.wants_token = False
         """Whether the relay waits for a fresh token (``renew``)."""
 
+    def _look_what_is_over(self) -> None:
+        """Take note of rooms in which more is older than the room keeps messages."""
+        cutoffs = {row.room: row.cutoff for row in rooms.keeping_rooms(self._db)}
+        for progress in self._rooms.values() if cutoffs else ():
+            if cutoffs.get(progress.row, progress.cutoff) != progress.cutoff:
+                self._dirty.add(progress.room)
+
     def _do_due(self) -> None:
         now = self._now()
+        self._look_what_is_over()
         for progress in self._rooms.values():
             if progress.applied_due_ms is not None and now >= progress.applied_due_ms:
                 progress.applied_due_ms = None
@@ -177,7 +185,9 @@ class Sending:
         is_settled = own is not None and own.acked == own.seq and not progress.is_behind_itself
         if own is None or not is_settled:
             return False
+        cutoff = rooms.keep_row(self._db, room.id).cutoff
         is_time = not progress.looked_at or own.seq - progress.looked_at >= LOOK_EVERY
+        is_time = is_time or cutoff != progress.cutoff
         wait_ms = snapshots.erasure_due_in_ms(self._db, own.id, self._clock.now_ms())
         if not is_time and wait_ms != 0:
             progress.snapshot_at_ms = 0 if wait_ms is None else self._now() + wait_ms
@@ -186,6 +196,7 @@ class Sending:
             return False
         is_made = self._snapshotter.snapshot(room)
         progress.looked_at = 0 if is_made else own.seq
+        progress.cutoff = cutoff
         if wait_ms and not is_made:
             progress.snapshot_at_ms = self._now() + wait_ms
         return is_made

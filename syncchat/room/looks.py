@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from ..core.clock import ms_of
+from ..core.keeping import KEEP_MS_MAX, KEEP_MS_MIN
 from ..core.pictures import Avatar, avatar_in, avatar_of
-from ..core.values import EXPIRES_MS_MAX, TIMER_FIELD, FieldValue, Root, is_label
+from ..core.values import EXPIRES_MS_MAX, KEEP_FIELD, TIMER_FIELD, FieldValue, Root, is_label
 from ..errors import ValidationError
 from ..ids import MemberId
-from ..storage.fields import find_field, timer_seconds
+from ..storage.erasing import fade
+from ..storage.fields import find_field, keep_of, timer_seconds
 from .base import RoomPart, checked_text
 
 TOPIC_CHARS_MAX = 300
@@ -79,11 +82,41 @@ class RoomLooks(RoomPart):
         At most a year. Raises ``NotAllowedError``, ``ValidationError``.
         """
         self._require_admin("set the timer")
-        if isinstance(after, timedelta):
-            after = round(after.total_seconds())
-        seconds = after or 0
-        if isinstance(seconds, bool) or not isinstance(seconds, int):
-            raise ValidationError("the timer is a whole number of seconds")
+        seconds = _seconds(after, "the timer")
         if not 0 <= seconds <= EXPIRES_MS_MAX // 1_000:
             raise ValidationError("the timer is 0, for never, or up to a year")
         self._put_mark(Root.ROOM, TIMER_FIELD, lambda at: FieldValue(at, seconds))
+
+    @property
+    def keep(self) -> int:
+        """Return for how many seconds the room keeps its messages, 0 for ever."""
+        return keep_of(self._peer._db, self._row).for_ms // 1_000
+
+    def set_keep(self, for_: timedelta | int | None) -> None:
+        """Keep messages for a time only, as an admin: seconds, a day to ten years; 0 or None for
+        ever.
+
+        What is older than that goes from every peer, whoever wrote it and whenever: by that peer's
+        clock, hour by hour. What is over then stays over, also where a room is set to keep longer.
+        Raises ``NotAllowedError``, ``ValidationError``.
+        """
+        self._require_admin("say how long messages are kept")
+        seconds = _seconds(for_, "how long messages are kept")
+        if seconds and not KEEP_MS_MIN <= seconds * 1_000 <= KEEP_MS_MAX:
+            raise ValidationError("messages are kept for a day to ten years, or for ever (0)")
+        db, now_ms = self._peer._db, self._peer.now_ms()
+        before = keep_of(db, self._row)
+        cutoff = before.cutoff(now_ms)
+        floor_ms = max(before.floor_ms, ms_of(cutoff))
+        self._put_mark(Root.ROOM, KEEP_FIELD, lambda at: FieldValue(at, [seconds, floor_ms]))
+        fade(db, me=self._peer.device, now_ms=now_ms)
+
+
+def _seconds(time: timedelta | int | None, what: str) -> int:
+    """Return a time that was given as seconds; raises ``ValidationError``."""
+    if isinstance(time, timedelta):
+        time = round(time.total_seconds())
+    seconds = time or 0
+    if isinstance(seconds, bool) or not isinstance(seconds, int):
+        raise ValidationError(f"{what} is a whole number of seconds")
+    return seconds

@@ -44,7 +44,7 @@ class RoomThreads(RoomPart):
         upto = None if before is None else self._checked_id(before)
         with self._peer._db.reading():
             rows = tallies.thread_rows(self._peer._db, self._row, before=upto, limit=limit)
-            return self._threads(rows)
+            return [thread for thread in self._threads(rows) if thread.replies]
 
     def thread(self, message: str) -> Thread:
         """Return the thread of a message, or the one that a reply is in; it may be empty.

@@ -146,7 +146,7 @@ def is_gone(db: Database, place: Place, *, told: int) -> bool:
     One that was not there at the change ``told`` has never been told of, and is no news.
     """
     row = db.row(
-        "select 1 from message where room = ? and message = ? and gone = 1 and change = ? "
+        "select 1 from message where room = ? and message = ? and gone > 0 and change = ? "
         "and added <= ?",
         (place.room, place.key, place.change, told),
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from ..core.values import DeleteValue, Root, encode_value
 from ..ids import DeviceId, MessageId, Stamp, author_device, stamp_of
-from . import chains, outbox, rooms, view
+from . import chains, keeping, outbox, rooms, view
 from .database import Database
 from .members import Owners
 from .outbox import Op
@@ -57,9 +57,10 @@ def follow_deletions(
     if chain is None:
         return
     batch = view.ViewBatch(db, room, me=me)
+    cutoff = keeping.cutoff_of(db, room)
     for message in messages:
-        if owners[author_device(message)] != owners[me]:
-            continue
+        if owners[author_device(message)] != owners[me] or message < cutoff:
+            continue  # of what the room does not keep, the journal lets go by itself
         key = stamp_of(message)
         has_text = author_device(message) == me and chains.volumes_holding(
             db, chain.id, me, Root.MESSAGES, key
@@ -76,11 +77,13 @@ def follow_deletions(
 def fade(db: Database, *, me: DeviceId, now_ms: int) -> bool:
     """Let messages disappear whose time is over; tell whether there were any.
 
-    Their authors' devices erase them for everyone, the others do so for themselves. Opens a
+    Also those that are older than their rooms keep messages (``keeping``). Of the others, their
+    authors' devices erase them for everyone, the others do so for themselves. Opens a
     transaction, or works inside one.
     """
+    is_swept = keeping.sweep(db, me=me, now_ms=now_ms)
     if not _is_due(db, now_ms):
-        return False
+        return is_swept
     with db.atomic():
         while due := _due(db, now_ms):
             for room in dict.fromkeys(room for room, _ in due):

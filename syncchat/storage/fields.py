@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from ..core.keeping import Keep, keep_in
 from ..core.values import (
     EXPIRES_MS_MAX,
+    KEEP_FIELD,
     PIN_FIELD,
     TIMER_FIELD,
     FieldValue,
@@ -51,6 +53,11 @@ def timer_seconds(db: Database, room: int) -> int:
     return said if is_one and 0 < said <= EXPIRES_MS_MAX // 1_000 else 0
 
 
+def keep_of(db: Database, room: int) -> Keep:
+    """Return how long a room keeps its messages."""
+    return keep_in(find_field(db, room, Root.ROOM, KEEP_FIELD))
+
+
 def pinned_before(
     db: Database, room: int, before: MessageId | None, *, limit: int, now_ms: int
 ) -> list[MessageId]:
@@ -66,7 +73,7 @@ def pinned_before(
             len(PIN_FIELD) + 1,
             room,
             int(Root.ROOM),
-            PIN_FIELD,
+            PIN_FIELD + rooms.cutoff_now(db, room, now_ms),
             PIN_FIELD + (before or "~"),
             now_ms,
             limit,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..core.clock import is_ahead, ms_of
+from ..core.clock import ZERO, is_ahead, ms_of
 from ..core.markers import marker_key
 from ..core.message import QUOTE_CHARS_MAX, Message, Quote, ReactionView, Status
 from ..core.values import NAME_CHARS_MAX, MessageValue, Root, decode_value, is_label
@@ -26,6 +26,7 @@ from .aside import blocked, shown_condition
 from .database import Database
 from .members import Owners
 from .parts import distinct, forwarded_of, pinned_of, poll_of
+from .rooms import cutoff_now
 from .tallies import THERE, reply_counts
 from .view import mentions_of, reactions_of
 
@@ -79,6 +80,8 @@ class Reading:
         self._owners = Owners(db, room)
         self._now_ms = now_ms
         self._shown = "1" if is_whole else shown_condition(db, room)
+        if (cutoff := cutoff_now(db, room, now_ms)) > ZERO:
+            self._shown += f" and message.message >= '{cutoff}'"
         self._shows_hidden = shows_hidden
 
     def page(

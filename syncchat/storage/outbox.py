@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _COLUMNS = "id, root, key, at, raw, refusal, why"
 
+_ABOUT = ", ".join(
+    str(int(root)) for root in sorted({Root.MESSAGES, *ABOUT_MESSAGES} - {Root.DELETES})
+)
+
 _PARKED_MESSAGES = (
     f"select target from op where room = ? and refusal is not null and +root = {int(Root.MESSAGES)}"
 )
@@ -196,6 +200,19 @@ def naming(db: Database, room: int, message: str) -> list[Op]:
     ]
 
 
+def about_older(db: Database, room: int, cutoff: str) -> list[tuple[Root, str, str]]:
+    """Return (root, key, message) of what is, or is about, messages before an id; deletions and
+    erasures are not among it."""
+    return [
+        (Root(root), key, target)
+        for root, key, target in db.rows(
+            f"select root, key, target from op where room = ? and root in ({_ABOUT}) "
+            "and raw is not null and target < ? order by at, id",
+            (room, cutoff),
+        )
+    ]
+
+
 def give_stamp(db: Database, room: int, id_: int, stamp: Stamp, *, device: DeviceId) -> None:
     """Give one op another stamp, and where it is a message another id, everywhere in the outbox."""
     row = db.row("select root, key, at, raw is null from op where id = ?", (id_,))
@@ -222,6 +239,12 @@ def give_stamp(db: Database, room: int, id_: int, stamp: Stamp, *, device: Devic
 def parked_messages(db: Database, room: int) -> set[str]:
     """Return the messages that are parked."""
     return {target for (target,) in db.rows(_PARKED_MESSAGES, (room,))}
+
+
+def is_any_open(db: Database, room: int) -> bool:
+    """Tell whether a room has ops that are not parked."""
+    row = db.row("select 1 from op where room = ? and refusal is null limit 1", (room,))
+    return row is not None
 
 
 def count(db: Database, room: int) -> int:

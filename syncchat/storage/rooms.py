@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from ..core import clock
 from ..core.digest import DIGEST_BYTES
+from ..core.keeping import Keep
 from ..errors import NotFoundError, ValidationError
 from ..ids import MemberId, RoomId, Stamp, room_text
 from .database import Database
@@ -352,6 +353,56 @@ def digest(db: Database, room: int) -> bytes:
     """Return the room's digest as kept."""
     (found,) = db.execute("select digest from room where id = ?", (room,)).fetchone()
     return bytes(found)
+
+
+class KeepRow(NamedTuple):
+    """Says how long a room keeps messages, and before which id they are over, as swept so far."""
+
+    room: int
+    keep: Keep
+    cutoff: str
+
+
+def set_keep(db: Database, room: int, keep: Keep) -> None:
+    """Store how long a room keeps its messages."""
+    db.execute("update room set keep_ms = ?, floor_ms = ? where id = ?", (*keep, room))
+
+
+def set_cutoff(db: Database, room: int, cutoff: str) -> None:
+    """Store before which message of a room all are over."""
+    db.execute("update room set cutoff = ? where id = ?", (cutoff, room))
+
+
+def keep_row(db: Database, room: int) -> KeepRow:
+    """Return how long a room keeps its messages."""
+    row = db.row("select keep_ms, floor_ms, cutoff from room where id = ?", (room,))
+    assert row is not None
+    return KeepRow(room, Keep(row[0], row[1]), row[2])
+
+
+def cutoff_now(db: Database, room: int, now_ms: int) -> Stamp:
+    """Return the stamp before which messages of a room are over at a moment."""
+    return keep_row(db, room).keep.cutoff(now_ms)
+
+
+def kept_conditions(db: Database, now_ms: int) -> list[str]:
+    """Return SQL conditions for rows of ``message`` that rooms keep, where some are not swept."""
+    return [
+        f"(message.room <> {row.room} or message.message >= '{cutoff}')"
+        for row in keeping_rooms(db)
+        if (cutoff := row.keep.cutoff(now_ms)) > row.cutoff
+    ]
+
+
+def keeping_rooms(db: Database) -> list[KeepRow]:
+    """Return the rooms that do not keep all, or did not lately."""
+    rows = db.rows(
+        "select id, keep_ms, floor_ms, cutoff from room "
+        "where keep_ms > 0 or floor_ms > 0 or cutoff > '0000000000000' order by id"
+    )
+    return [
+        KeepRow(room, Keep(keep_ms, floor_ms), cutoff) for room, keep_ms, floor_ms, cutoff in rows
+    ]
 
 
 def set_digest(db: Database, room: int, new: bytes) -> None:

@@ -13,7 +13,7 @@ from sqlite_utils.migrations import Migrations
 
 from .file_tables import FILES
 from .previews import PREVIEWS
-from .snapshot_tables import SNAPSHOTS
+from .snapshot_tables import KEEPING, SNAPSHOTS
 
 migrations = Migrations("syncchat")
 
@@ -109,6 +109,12 @@ def m114_erasures(db: Tables) -> None:
     db.conn.execute(
         "create index op_erased on op (room) where root = 1 and (raw is null or at <> key)"
     )
+
+
+@migrations()
+def m115_keeping(db: Tables) -> None:
+    """Note how long rooms keep their messages."""
+    _make(db, KEEPING)
 
 
 def _make(db: Tables, script: str) -> None:

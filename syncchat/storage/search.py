@@ -25,6 +25,7 @@ from ..core import folding
 from ..core.query import Query, has_link, has_of, options_of, words_of
 from ..core.values import Root, decode_value
 from ..ids import DeviceId, MessageId, author_device
+from . import rooms
 from .aside import shown_condition
 from .database import Database
 from .tallies import THERE
@@ -144,8 +145,8 @@ class _Search:
 
     def _back(self, *, narrow: bool) -> Iterator[tuple[Any, ...]]:
         """Yield rows from the newest on; ``narrow`` leaves out those that surely do not fit."""
-        rooms = [self._back_in(room, narrow=narrow) for room in sorted(self._wanted.places)]
-        return rooms[0] if len(rooms) == 1 else merge(*rooms, key=itemgetter(2), reverse=True)
+        parts = [self._back_in(room, narrow=narrow) for room in sorted(self._wanted.places)]
+        return parts[0] if len(parts) == 1 else merge(*parts, key=itemgetter(2), reverse=True)
 
     def _back_in(self, room: int, *, narrow: bool) -> Iterator[tuple[Any, ...]]:
         where, values = self._where(narrow=narrow)
@@ -164,6 +165,7 @@ class _Search:
 
     def _where(self, *, narrow: bool) -> tuple[str, list[Any]]:
         where = ["deleted = 0", "hidden = 0", THERE]
+        where += rooms.kept_conditions(self._db, self._wanted.now_ms)
         values: list[Any] = [self._wanted.now_ms]
         if narrow:
             for wanted in (True, False):

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+KEEPING = """
+alter table room add column keep_ms integer not null default 0;
+alter table room add column floor_ms integer not null default 0;
+alter table room add column cutoff text not null default '0000000000000';
+create index room_keeping on room (id)
+    where keep_ms > 0 or floor_ms > 0 or cutoff > '0000000000000'
+"""
+
 SNAPSHOTS = """
 create table snapshot (
     chain integer not null references chain (id),

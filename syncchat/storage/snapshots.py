@@ -147,6 +147,12 @@ def note_made(db: Database, chain: int, volume: int, *, is_stuck: bool = False) 
         db.execute("delete from erased_volume where chain = ? and volume = ?", (chain, volume))
 
 
+def stuck(db: Database, chain: int) -> list[int]:
+    """Return the own volumes of which no snapshot can be made."""
+    rows = db.rows("select volume from erased_volume where chain = ? and is_stuck = 1", (chain,))
+    return [volume for (volume,) in rows]
+
+
 def erasure_due_in_ms(db: Database, chain: int, now_ms: int) -> int | None:
     """Return when a volume is to be written anew because something was deleted from it, 0 for
     now; None where there is none. ``now_ms`` is the wall time."""

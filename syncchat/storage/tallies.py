@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core.markers import marker_key
 from ..ids import MessageId, RoomId, Stamp, author_device, stamp_of
+from . import rooms
 from .database import Database
 from .previews import IS_AHEAD
 
@@ -71,6 +72,12 @@ _COUNTS = (
     "coalesce(sum(case thread when '' then mentions end), 0), "
     "coalesce(sum(case thread when '' then 0 else unread end), 0), "
     "coalesce(sum(case thread when '' then 0 else mentions end), 0)"
+)
+
+
+_COUNTED = (
+    "select room, message, thread, unread, mention from message "
+    "where gone = 0 and deleted = 0 and hidden = 0"
 )
 
 
@@ -140,11 +147,13 @@ def overdue(db: Database, now_ms: int, room: int | None = None) -> dict[int, lis
     """Return by room what is counted although its time is over: it waits to be erased."""
     where, values = ("", (now_ms,)) if room is None else (" and room = ?", (now_ms, room))
     found: dict[int, list[Added]] = {}
-    for place, message, thread, unread, mention in db.rows(
-        "select room, message, thread, unread, mention from message "
-        f"where gone = 0 and deleted = 0 and hidden = 0 and expires_ms <= ?{where}",
-        values,
-    ):
+    rows = db.rows(f"{_COUNTED} and expires_ms <= ?{where}", values)
+    for row in rooms.keeping_rooms(db):
+        if room in (None, row.room) and (cutoff := row.keep.cutoff(now_ms)) > row.cutoff:
+            there = "and (expires_ms is null or expires_ms > ?)"
+            old = f"{_COUNTED} {there} and room = ? and message < ?"
+            rows += db.rows(old, (now_ms, row.room, cutoff))
+    for place, message, thread, unread, mention in rows:
         is_mention = bool(mention and unread)
         found.setdefault(place, []).append(
             Added(MessageId(message), thread, False, bool(unread), is_mention)
@@ -167,8 +176,8 @@ def first_unread(db: Database, room: int, thread: str | None, *, now_ms: int) ->
     """Return the unread message of a timeline that is shown first, None for none."""
     (found,) = db.execute(
         "select min(message) from message where room = ? and thread is ? and unread = 1 "
-        f"and {THERE}",
-        (room, thread, now_ms),
+        f"and {THERE} and message >= ?",
+        (room, thread, now_ms, rooms.cutoff_now(db, room, now_ms)),
     ).fetchone()
     return None if found is None else MessageId(found)
 
@@ -177,10 +186,10 @@ def last_theirs(db: Database, room: int, me: str, *, now_ms: int) -> MessageId |
     """Return the last message of others outside of threads that is not deleted, None for none."""
     row = db.row(
         "select message from message where room = ? and thread is null and deleted = 0 and "
-        f"hidden = 0 and {THERE} and "
+        f"hidden = 0 and {THERE} and message >= ? and "
         "substr(message, 14) not in (select device from device where room = ? and member = ?) "
         "order by message desc limit 1",
-        (room, now_ms, room, me),
+        (room, now_ms, rooms.cutoff_now(db, room, now_ms), room, me),
     )
     return None if row is None else MessageId(row[0])
 

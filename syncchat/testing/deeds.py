@@ -151,7 +151,7 @@ class Deeds(Timing):
             self.oracle.read(
                 peer.name,
                 [token_of(message) for message in read if not message.hidden],
-                maybe=[*hidden, *(token for token in self.timed if token not in there)],
+                maybe=[*hidden, *(token for token in self.passing() if token not in there)],
                 is_private=is_private,
             )
 

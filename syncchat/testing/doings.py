@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.keeping import DAY_MS
 from ..core.message import Message
 from ..core.values import PIN_FIELD, FieldValue, Root, encode_value
 from ..peer import Peer
@@ -59,6 +60,12 @@ class Doings(Deeds):
     def set_timer(self, peer: SimPeer, seconds: int) -> None:
         """Let what is written from now on disappear, or not; for the first peer."""
         self._did(peer, lambda p: p.rooms()[0].set_timer(seconds))
+
+    def set_keep(self, peer: SimPeer, days: int) -> None:
+        """Keep messages for some days only, or all; for the first peer."""
+        if days:
+            self.kept_ms = min(self.kept_ms or days * DAY_MS, days * DAY_MS)
+        self._did(peer, lambda p: p.rooms()[0].set_keep(days * DAY_MS // 1_000))
 
     def forge_pin(self, peer: SimPeer, message: Message) -> None:
         """Have a modified program pin a message that its person may not pin: nobody heeds it."""

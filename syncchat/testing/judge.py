@@ -20,7 +20,7 @@ from ..core.message import Message, Status
 from ..core.values import Root, decode_value
 from ..events import Event, FileProgress, MessageAdded, MessageChanged, MessageGone
 from ..exchange.volumes import Volumes, read_volume
-from ..ids import Stamp, device_text
+from ..ids import Stamp, device_text, stamp_of
 from ..peer import Peer
 from ..room import Room
 from ..storage import chains, members, rooms
@@ -104,6 +104,8 @@ class Judge:
         for message in shown:
             if message.expires_at is not None and message.expires_at <= peer.peer.now_ms():
                 raise Divergence(f"{peer.name} shows {token_of(message)} after its time")
+            if stamp_of(message.id) < rooms.cutoff_now(peer.peer._db, 1, peer.peer.now_ms()):
+                raise Divergence(f"{peer.name} shows {token_of(message)}, which is not kept")
         self._check_statuses(peer, shown)
         self._check_events(peer, shown)
         self._check_place(peer)
@@ -114,6 +116,7 @@ class Judge:
         return is_connected and peer.exchange is not None and peer.exchange.is_live(peer.room.id)
 
     def _check_statuses(self, peer: SimPeer, shown: list[Message]) -> None:
+        world = self._world
         for message in shown:
             if message.mine:
                 place = (peer.name, message.id)
@@ -123,7 +126,8 @@ class Judge:
                         f"{peer.name}: {token_of(message)} went from {before} to {message.status}"
                     )
                 has_arrived = _RANKS[before] < _RANKS[Status.DELIVERED] <= _RANKS[message.status]
-                if has_arrived and not message.deleted and message.expires_at is None:
+                is_kept = message.expires_at is None and not world.may_be_over(message.sent_at)
+                if has_arrived and not message.deleted and is_kept:
                     self._check_really_delivered(peer, message)
                 self._statuses[place] = message.status
 
@@ -142,7 +146,7 @@ class Judge:
 
     def _check_events(self, peer: SimPeer, shown: list[Message]) -> None:
         """See whether who follows the events, with restarts, knows all that is shown."""
-        told = self._told.get(peer.name)
+        world, told = self._world, self._told.get(peer.name)
         unasked = shown  # as events tell of it: without what an admin has hidden
         if any(message.hidden for message in shown):
             unasked = peer.room.messages(limit=1000, threads=True)
@@ -162,7 +166,7 @@ class Judge:
                     new.add(event.message.id)
                 told.messages[event.message.id] = _told_of(event.message)
             if isinstance(event, MessageGone):
-                if told.messages.get(event.message_id) is _GONE:
+                if told.messages.get(event.message_id) is _GONE and world.kept_ms is None:
                     raise Divergence(f"{peer.name} tells twice that a message is gone")
                 told.messages[event.message_id] = _GONE
         self._check_notifications(peer, told, new, shown)
@@ -184,7 +188,7 @@ class Judge:
         if not isinstance(told, tuple):
             return False
         quote, shown = _told_of(message)
-        return told[1] == shown and (told[0] == quote or bool(self._world.timed))
+        return told[1] == shown and (told[0] == quote or self._world.may_pass)
 
     def _check_notifications(
         self, peer: SimPeer, told: _Told, new: set[str], shown: list[Message]
@@ -248,6 +252,7 @@ class Judge:
                 seen,
                 may_be_gone=partial(self._world.may_be_gone, peer),
                 must_be_gone=partial(self._world.must_be_gone, peer),
+                is_over=self._world.is_over,
             )
             self._check_versions(peer, shown)
             oracle.check_unread(peer.name, seen, _unread_of(peer.room))
@@ -313,9 +318,9 @@ class Judge:
         self, one: SimPeer, mine: list[Message], other: SimPeer, theirs: list[Message]
     ) -> None:
         """Compare what two peers show; of what disappears, what both still show."""
-        both = {m.id for m in mine if m.expires_at} & {m.id for m in theirs if m.expires_at}
-        mine = [m for m in mine if not m.expires_at or m.id in both]
-        theirs = [m for m in theirs if not m.expires_at or m.id in both]
+        both = {m.id for m in mine if self._passes(m)} & {m.id for m in theirs if self._passes(m)}
+        mine = [m for m in mine if not self._passes(m) or m.id in both]
+        theirs = [m for m in theirs if not self._passes(m) or m.id in both]
         for message, same in zip_longest(mine, theirs):
             first, second = (each and self._shown_of(each) for each in (message, same))
             if first != second:
@@ -324,9 +329,13 @@ class Judge:
             if is_told and one.room.edits(message.id) != other.room.edits(message.id):
                 raise Divergence(f"{one.name} and {other.name} tell of other edits")
 
+    def _passes(self, message: Message) -> bool:
+        """Tell whether a message may be gone for some and not for others."""
+        return message.expires_at is not None or self._world.may_be_over(message.sent_at)
+
     def _shown_of(self, message: Message) -> object:
         """Return what everyone shows alike."""
-        around = None if self._world.timed else (message.quote, message.replies)
+        around = None if self._world.may_pass else (message.quote, message.replies)
         return around, _shown_of(message)
 
     def _check_versions(self, peer: SimPeer, shown: list[Message]) -> None:

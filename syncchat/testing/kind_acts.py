@@ -1,4 +1,4 @@
-"""Acts about polls, pins, and messages that are hidden or disappear."""
+"""Acts about polls, pins, and messages that are hidden, disappear, or grow too old."""
 
 from __future__ import annotations
 
@@ -63,6 +63,17 @@ def _set_timer(world: World, peer: SimPeer, step: Step) -> None:
         world.set_timer(owner, 0 if owner.room.timer else 10 + step.amount % 80)
 
 
+def _set_keep(world: World, peer: SimPeer, step: Step) -> None:
+    owner = world.peers[0]
+    if owner.is_running:
+        is_back = owner.room.keep and step.amount % 3 == 0
+        world.set_keep(owner, 0 if is_back else 1 + step.pick % 3)
+
+
+def _sleep(world: World, peer: SimPeer, step: Step) -> None:
+    world.sleep(days=0.5 + step.amount % 4 / 2)
+
+
 KIND_ACTS: dict[str, Callable[[World, SimPeer, Step], None]] = {
     "ask": _ask,
     "vote": _vote,
@@ -70,6 +81,8 @@ KIND_ACTS: dict[str, Callable[[World, SimPeer, Step], None]] = {
     "pin": _pin,
     "hide": _hide,
     "set timer": _set_timer,
+    "set keep": _set_keep,
+    "sleep": _sleep,
 }
 
 KIND_WORDS = {
@@ -79,4 +92,6 @@ KIND_WORDS = {
     "pin": "peer0 pins a message, or takes a pin off",
     "hide": "peer0 hides a message, or shows it again",
     "set timer": "peer0 lets messages disappear from now on, or no longer",
+    "set keep": "peer0 has the room keep messages for days only, or all again",
+    "sleep": "all machines sleep for half a day to two days",
 }

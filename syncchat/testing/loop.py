@@ -15,6 +15,8 @@ class Loop:
 
     def __init__(self) -> None:
         self.now_ms = 0
+        self.slept_ms = 0
+        """How long all machines have slept: wall clocks went on, and nothing happened."""
         self.events = 0
         self._seen = hashlib.blake2b(digest_size=16)
         self._count = 0

@@ -112,6 +112,9 @@ class _Message:
     def said(self) -> set[_Said]:
         return _allowed(self.edits, {self.written.value})
 
+    def is_owed(self) -> bool:
+        return self.written.is_certain and not self.deletes
+
     def is_surely_deleted(self) -> bool:
         return any(deed.is_certain for deed in self.deletes)
 
@@ -259,15 +262,11 @@ class Oracle:
     # What a peer shows
 
     def check_own(self, name: str, seen: list[Seen], *, gone: Fate = stays) -> None:
-        """Raise ``Divergence`` unless a peer shows all that its person surely wrote.
-
-        ``gone`` tells whether a message may have disappeared by now.
-        """
+        """Raise ``Divergence`` unless a peer shows what its person surely wrote and is not gone."""
         tokens = {_token(message.text) for message in seen if not message.deleted}
         for message in self._messages.values():
-            sure = message.written.is_certain and not message.deletes
-            is_owed = message.written.by == name and sure and not gone(message.token)
-            if is_owed and message.token not in tokens:
+            is_owed = message.written.by == name and message.is_owed()
+            if is_owed and not gone(message.token) and message.token not in tokens:
                 raise Divergence(f"{name} does not show its own message {message.token}")
         self._check_once(name, seen)
 
@@ -278,25 +277,26 @@ class Oracle:
         *,
         may_be_gone: Fate = stays,
         must_be_gone: Fate = stays,
+        is_over: Fate = stays,
     ) -> None:
         """Raise ``Divergence`` unless a peer shows exactly what everybody wrote.
 
-        What was to disappear may be gone, or must be, as the clocks say.
+        What was to disappear may be gone, or must be, as clocks say; what is over may lack parts.
         """
         self._check_once(name, seen)
         shown = {_token(message.text): message for message in seen if not message.deleted}
         for message in self._messages.values():
             found = shown.get(message.token)
             if found is None:
-                is_sure = message.written.is_certain and not message.deletes
-                if is_sure and not may_be_gone(message.token):
+                if message.is_owed() and not may_be_gone(message.token):
                     raise Divergence(f"{name} does not show {message.token}")
                 continue
             if must_be_gone(message.token):
                 raise Divergence(f"{name} shows {message.token}, which should have disappeared")
             if message.is_surely_deleted():
                 raise Divergence(f"{name} shows {message.token}, which was deleted")
-            self._check_one(name, message, found, shown)
+            if not is_over(message.token):
+                self._check_one(name, message, found, shown)
         self._check_order(name, seen)
 
     def check_versions(self, name: str, token: str, texts: list[str]) -> None:

@@ -145,7 +145,9 @@ class Parcels:
         return [
             file
             for message, file, _ in self._files(peer)
-            if file.state is not FileState.HERE and message.expires_at is None
+            if file.state is not FileState.HERE
+            and message.expires_at is None
+            and not self._world.may_be_over(message.sent_at)
         ]
 
     def _check_content(self, peer: SimPeer, message: Message, file: File, row: FileRow) -> None:
@@ -190,7 +192,7 @@ class Parcels:
         if world.losses or not self._is_all_had or type(world.relay) is not SimRelay:
             return  # it may have got back what it had, or nobody is left who could tell it
         shown = {token_of(m) for m in world.shown(world.living[0]) if not m.deleted}
-        shown |= {token for token in self.sent if token in world.timed}
+        shown |= {token for token in self.sent if token in world.passing()}
         at_relay = {name for _, name in world.relay.blobs._kept}
         for token, names in self._names.items():
             if token not in shown and names & at_relay:

@@ -31,10 +31,14 @@ class SeededRandom:
 
 
 class SimClock:
-    """Is one machine's clock: the world's time, and how far the wall clock is off."""
+    """Is one machine's clock: the world's time, and how far the wall clock is off.
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    ``slept_ms`` tells how long machines have slept, which only wall clocks count.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], slept_ms: Callable[[], int] = lambda: 0) -> None:
         self._now_ms = now_ms
+        self._slept_ms = slept_ms
         self.skew_most_ms = self.skew_least_ms = 0
         self._skew_ms = 0
 
@@ -55,7 +59,7 @@ class SimClock:
         return self._skew_ms < self.skew_most_ms
 
     def now_ms(self) -> int:
-        return max(0, EPOCH_MS + self._now_ms() + self._skew_ms)
+        return max(0, EPOCH_MS + self._now_ms() + self._slept_ms() + self._skew_ms)
 
     def monotonic(self) -> float:
         return self._now_ms() / 1000

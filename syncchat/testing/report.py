@@ -164,6 +164,15 @@ class ToldWorld(World):
         words = f"lets messages disappear after {seconds} s" if seconds else "lets messages stay"
         self._tell_deed(peer, words, lambda: act(peer, seconds))
 
+    def set_keep(self, peer: SimPeer, days: int) -> None:
+        act = super().set_keep
+        words = f"lets the room keep messages for {days} days" if days else "lets it keep all"
+        self._tell_deed(peer, words, lambda: act(peer, days))
+
+    def sleep(self, *, days: float) -> None:
+        self.tell(f"all machines sleep for {days:g} days")
+        super().sleep(days=days)
+
     def rebuild(self, peer: SimPeer) -> bool:
         self.tell(f"{peer.name} folds its view anew")
         return super().rebuild(peer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import msgspec
@@ -28,6 +28,9 @@ __all__ = [
 
 SWARM_FROM = 4
 """Kinds of fault that a schedule has all of, because they are few."""
+
+KEEPING = 0.15
+"""How many schedules have a room that does not keep all."""
 
 PEERS_MIN, PEERS_MAX = 2, 50
 """A world of one has nobody to differ from; one of more than fifty takes minutes to settle."""
@@ -88,16 +91,28 @@ def random_schedule(
     for fault in sorted(faults):
         if len(faults) <= SWARM_FROM or seed % 4 == 0 or random.chance(0.5):
             acts += FAULT_ACTS[fault]
-    return Schedule(
-        seed,
-        peers,
-        tuple(
-            Step(
-                acts[random.below(len(acts))],
-                random.below(peers),
-                random.below(1000),
-                random.below(1000),
-            )
-            for _ in range(steps)
-        ),
-    )
+    made = [
+        Step(
+            acts[random.below(len(acts))],
+            random.below(peers),
+            random.below(1000),
+            random.below(1000),
+        )
+        for _ in range(steps)
+    ]
+    _forget_some(made, seed)
+    return Schedule(seed, peers, tuple(made))
+
+
+def _forget_some(steps: list[Step], seed: int) -> None:
+    """Have the room of some schedules keep messages for days only, which then pass.
+
+    With chance of its own, so that all other schedules are what they were before.
+    """
+    random = SeededRandom(f"keeping {seed}")
+    if not steps or not random.chance(KEEPING):
+        return
+    places = sorted(random.below(len(steps)) for _ in range(2 + random.below(6)))
+    for number, place in enumerate(places):
+        act = "set keep" if number == 0 or random.chance(0.2) else "sleep"
+        steps[place] = replace(steps[place], act=act)

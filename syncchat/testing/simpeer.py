@@ -35,7 +35,7 @@ class SimPeer:
 
     def __init__(self, name: str, loop: Loop, random: SeededRandom, relay: SimRelay) -> None:
         self.name = name
-        self.clock = SimClock(lambda: loop.now_ms)
+        self.clock = SimClock(lambda: loop.now_ms, lambda: loop.slept_ms)
         self.disk = SimDisk()
         self._loop = loop
         self._random = random

@@ -1,4 +1,4 @@
-"""When messages of a simulated world disappear."""
+"""When messages of a simulated world disappear, or are older than its room keeps them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ class Timing:
 
     def __init__(self) -> None:
         self.timed: dict[str, Timed] = {}
+        self.kept_ms: int | None = None
+        """The shortest time for which the room was ever set to keep messages, None for never."""
+        self._written_ms: dict[str, int] = {}
         self.ever_restored: set[str] = set()
 
     def note_timer(self, peer: SimPeer, token: str, timer: int, sent: list[Message]) -> None:
         """Keep in mind when a message that was just written disappears, if it does."""
+        self._written_ms[token] = peer.clock.now_ms()
         if not timer:
             return
         at_ms = peer.clock.now_ms() + timer * 1_000
@@ -37,12 +41,39 @@ class Timing:
     def may_be_gone(self, peer: SimPeer, token: str) -> bool:
         """Tell whether a message may have disappeared: by the peer's clock, or its author's, as
         far ahead as they ever were."""
+        if self.is_over(token):
+            return True
         found = self.timed.get(token)
         if found is None:
             return False
         clocks = [each.clock for each in (peer, self.called(found.by))]
         most = max(c.now_ms() - c.skew_ms + c.skew_most_ms for c in clocks)
         return most >= found.at_ms
+
+    @property
+    def may_pass(self) -> bool:
+        """Tell whether anything goes by itself in this world."""
+        return bool(self.timed) or self.kept_ms is not None
+
+    def passing(self) -> list[str]:
+        """Return the tokens of all messages that may go by themselves, now or later."""
+        over = [token for token, at_ms in self._written_ms.items() if self.may_be_over(at_ms)]
+        return [*self.timed, *(token for token in over if token not in self.timed)]
+
+    def is_over(self, token: str) -> bool:
+        """Tell whether a message may be too old for anybody."""
+        return self.may_be_over(self._written_ms.get(token, 0))
+
+    def may_be_over(self, written_ms: int) -> bool:
+        """Tell whether anybody's clock was ever so far ahead that a message was too old for them.
+
+        Then what they had said of it may be gone for everyone.
+        """
+        if self.kept_ms is None:
+            return False
+        clocks = [peer.clock for peer in self.peers]
+        most = max(c.now_ms() - c.skew_ms + c.skew_most_ms for c in clocks)
+        return most - self.kept_ms >= written_ms
 
     def must_be_gone(self, peer: SimPeer, token: str) -> bool:
         """Tell whether a message must have disappeared by a peer's clock.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
+from ..core.keeping import DAY_MS
 from ..core.refusals import Refusal
 from ..ids import RoomId
 from ..room import Room
@@ -112,6 +113,10 @@ class World(Doings):
     def run(self, *, seconds: float) -> None:
         """Let virtual time pass."""
         self.loop.run(self.loop.now_ms + round(seconds * 1000))
+
+    def sleep(self, *, days: float) -> None:
+        """Let every machine sleep for days: clocks go on, and nothing happens meanwhile."""
+        self.loop.slept_ms += round(days * DAY_MS)
 
     # What people do: see ``Deeds`` and ``Doings``
 
@@ -273,7 +278,7 @@ class World(Doings):
         for peer in self.living:
             self.rebuild(peer)
             self._judge.check_erasure(peer)
-        if self.timed:  # what is over by now is deleted by its author, and then by the others
+        if self.may_pass:  # what is over by now is deleted by its author, and then by the others
             self.settle(within_ms=RETURN_MS_MAX, step_ms=500)
 
     def is_settled(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import zstandard
 
 from syncchat.core.journal import Volume
+from syncchat.core.snapshots import content_of, export_of
 from syncchat.trust import chain
 from syncchat.trust.records import Record
 from syncchat.trust.seal import _PAD_MARK
@@ -54,6 +55,9 @@ def seeds(target: str) -> dict[str, bytes]:
         case "snapshot":
             return {
                 f"volume-{number}": Volume(NUMBER, known.updates).export()
+                for number, known in enumerate(VOLUMES)
+            } | {
+                f"counted-{number}": export_of(content_of(NUMBER, None, known.updates))
                 for number, known in enumerate(VOLUMES)
             }
         case "frame":

@@ -33,6 +33,7 @@ from syncchat.trust import seal
 from . import scenarios
 from .mutants_of_files import FILE_MUTANTS
 from .mutants_of_groups import GROUP_MUTANTS
+from .mutants_of_keeping import KEEPING_MUTANTS
 from .mutants_of_kinds import KIND_MUTANTS
 from .mutants_of_reading import READING_MUTANTS
 from .mutants_of_recent import RECENT_MUTANTS
@@ -489,4 +490,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *FILE_MUTANTS,
     *SNAPSHOT_MUTANTS,
     *RECENT_MUTANTS,
+    *KEEPING_MUTANTS,
 )

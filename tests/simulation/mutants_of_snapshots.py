@@ -22,8 +22,8 @@ SNAPSHOT_MUTANTS: tuple[Mutant, ...] = (
         (
             Edit(
                 contents.decode_snapshot,
-                "return Content(state, {change.clock: change for change in live}, stamp)",
-                "return Content(state, {change.clock: change for change in live[:-1]}, stamp)",
+                "{change.clock: change for change in live}",
+                "{change.clock: change for change in live[:-1]}",
             ),
             Edit(contents.is_same, "return (", "return True or ("),
         ),

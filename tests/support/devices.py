@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from syncchat.core import clock
 from syncchat.core.journal import Entry, Volume
-from syncchat.core.snapshots import content_of, encode_snapshot
+from syncchat.core.snapshots import (
+    LettingGo,
+    content_of,
+    encode_snapshot,
+    export_of,
+    without,
+)
 from syncchat.core.values import (
     DeleteValue,
     EditValue,
@@ -144,14 +150,21 @@ class Device:
         ranges: Sequence[Range] | None = None,
         export: bytes | None = None,
         stamp: Stamp | None = None,
+        letting_go: LettingGo | None = None,
+        gone: Sequence[int] = (),
     ) -> bytes:
-        """Return the next envelope, a snapshot of a volume; or one that says something else."""
+        """Return the next envelope, a snapshot of a volume; or one that says something else.
+
+        With ``letting_go`` it lacks the entries at some clocks.
+        """
         number = self.volume if volume is None else volume
         covered = ranges_of(self._links[number]) if ranges is None else ranges
         clear = encode_coverage(self.link, covered)
         whole = self.document(number).export() if export is None else export
-        newest = content_of(number, None, self._updates[number]).stamp
-        text = encode_snapshot(newest if stamp is None else stamp, whole)
+        content = content_of(number, None, self._updates[number])
+        if letting_go is not None:
+            whole = export_of(without(content, gone, letting_go))
+        text = encode_snapshot(content.stamp if stamp is None else stamp, whole, letting_go)
         return self.seal(text, volume=number, kind=EnvelopeKind.SNAPSHOT, clear=clear)
 
     def fork(self) -> Device:

@@ -125,6 +125,9 @@ def arrange(peer: Peer, room: Room, theirs: str, carol: str) -> None:
     assert room.topic == "all of it"
     room.set_timer(timedelta(days=7))
     room.set_timer(None)
+    room.set_keep(timedelta(days=90))
+    room.set_keep(None)
+    assert room.keep == 0
     assert room.invite() and room.members()
     room.set_role(carol, "reader")
     room.remove(carol)

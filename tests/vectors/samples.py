@@ -44,6 +44,7 @@ from .bases import (
 )
 from .frame_samples import frame_vectors, operator_proof_over
 from .logs import record_vectors
+from .snapshots import letting_go
 from .words import trust_word_vectors
 
 
@@ -338,6 +339,7 @@ def snapshot_vectors() -> dict[str, Any]:
         "header": header_bytes.hex(),
         "link": after.hex(),
         "envelope": encode_envelope(Envelope(header_bytes, body, signature)).hex(),
+        "letting_go": letting_go(stamps[1], volume),
     }
 
 

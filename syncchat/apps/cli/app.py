@@ -64,6 +64,7 @@ _COMMANDS = {
         "direct": (f"{_HERE}.talks:direct", "Talk with one other person."),
         "notes": (f"{_HERE}.talks:notes", "Write and read notes to yourself."),
         "topic": (f"{_HERE}.looks:topic", "Print or say what a room is about."),
+        "keep": (f"{_HERE}.looks:keep", "Keep messages of a room for a time only."),
         "timer": (f"{_HERE}.looks:timer", "Let messages disappear after a time."),
         "avatar": (f"{_HERE}.looks:avatar", "Show a picture of you or of a room."),
     },

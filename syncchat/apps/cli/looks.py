@@ -66,13 +66,43 @@ def timer(room: str, after: str | None, db: Path | None, as_json: bool) -> None:
         if after == "off":
             found.set_timer(None)
         elif after is not None:
-            found.set_timer(_seconds(after))
+            found.set_timer(_seconds(after, "off"))
         if after is not None:
             tell_standing(found)
         if as_json:
             print_json({"id": room_text(found.id), "title": found.title, "seconds": found.timer})
         else:
             click.echo(span_words(found.timer) if found.timer else "off")
+
+
+@click.command()
+@room_argument
+@click.argument("time", required=False, metavar="[TIME|all]")
+@db_option
+@json_option
+def keep(room: str, time: str | None, db: Path | None, as_json: bool) -> None:
+    """Print for how long a room keeps its messages, or set it, as an admin.
+
+    \b
+      syncchat keep Team
+      syncchat keep Team 90d                 a day to ten years: 36h, 90d, 52w
+      syncchat keep Team all
+
+    It counts for all messages. What is older goes from every member's database and from the relay,
+    whoever wrote it. What is over stays over, also where the room is set to keep more.
+    """
+    with opened(db) as peer:
+        found = peer.room(room)
+        if time == "all":
+            found.set_keep(None)
+        elif time is not None:
+            found.set_keep(_seconds(time, "all"))
+        if time is not None:
+            tell_standing(found)
+        if as_json:
+            print_json({"id": room_text(found.id), "title": found.title, "seconds": found.keep})
+        else:
+            click.echo(span_words(found.keep) if found.keep else "all")
 
 
 @click.command()
@@ -126,11 +156,11 @@ def avatar(
             click.echo(f"{name}: {'no picture' if now is None else now.type}")
 
 
-def _seconds(text: str) -> int:
+def _seconds(text: str, none: str) -> int:
     """Return the time in words such as 30s, 12h or 7d; raises ``ValidationError``."""
     found = re.fullmatch(r"([1-9]\d{0,8})\s*([smhdw])", text.strip().lower())
     if found is None:
-        raise ValidationError("say after what time: 30s, 30m, 12h, 7d or 2w; or off")
+        raise ValidationError(f"say after what time: 30s, 30m, 12h, 7d or 2w; or {none}")
     return int(found[1]) * next(size for size, unit in _UNITS if unit == found[2])
 
 

@@ -40,7 +40,7 @@ def _flag(
     changed = []
     for id_, message, thread, before in db.rows(
         "select id, message, thread, unread from message "
-        f"where room = ? and deleted = 0 and {which}",
+        f"where room = ? and deleted = 0 and gone = 0 and hidden = 0 and {which}",
         (room, *values),
     ):
         now = unread.is_unread(MessageId(message), thread)

@@ -20,8 +20,8 @@ class Attachments:
 
     def settle(self, message: MessageId, before: Shown | None, shown: Shown | None) -> None:
         """Take note of what a message shows now, that showed something else before."""
-        there = (before.value if before else NOTHING).attachments
-        here = (shown.value if shown else NOTHING).attachments
+        there = (before.value if before and not before.over else NOTHING).attachments
+        here = (shown.value if shown and not shown.over else NOTHING).attachments
         if there == here:
             return
         db, room = self._scope.db, self._scope.room

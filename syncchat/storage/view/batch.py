@@ -7,7 +7,7 @@ writes shows at once and is not shown differently when it is sealed later.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from ...core import digest
@@ -136,7 +136,7 @@ class ViewBatch:
                 self._fields.take_back(root, key, row[0])
             else:
                 self._messages.touch(MessageId(key[:26]))
-        self._confirmed += self._previews
+        self._confirmed += sorted(self._previews)
         self._previews.clear()
 
     def _message_of(self, preview: Preview) -> MessageId | None:
@@ -156,7 +156,7 @@ class ViewBatch:
             Preview(chain, volume, change.clock, change.root, change.key) for change in changes
         } & self._previews
         self._previews -= found
-        self._confirmed += found
+        self._confirmed += sorted(found)
 
     def write(self, message: MessageId, raw: str, value: MessageValue) -> None:
         """Add, or replace, an own message that is not sealed yet."""
@@ -169,6 +169,11 @@ class ViewBatch:
     def end(self, message: MessageId) -> None:
         """Let a message disappear, because its time is over."""
         self._messages.end(message)
+
+    def review(self, messages: Iterable[MessageId]) -> None:
+        """Look anew at messages that may be older than the room keeps them, or no longer are."""
+        for message in messages:
+            self._messages.touch(message)
 
     def follow(self, *, admins: Set[MemberId], hidden: Set[MessageId]) -> None:
         """Take over what the room's log says: who the admins are, and what they have hidden."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...core import digest
+from ...core.keeping import KEEP_ALL
 from ...core.values import Root
 from ...ids import DeviceId
 from .. import rooms
@@ -88,3 +89,4 @@ def clear(db: Database, room: int) -> None:
     index.settle(0)
     db.execute("delete from volume where chain in (select id from chain where room = ?)", (room,))
     rooms.set_digest(db, room, bytes(digest.DIGEST_BYTES))
+    rooms.set_keep(db, room, KEEP_ALL)

@@ -8,7 +8,9 @@ import msgspec
 
 from ...core import digest
 from ...core.fold import last
+from ...core.keeping import keep_in
 from ...core.values import (
+    KEEP_FIELD,
     NAME_CHARS_MAX,
     PIN_FIELD,
     TIMER_FIELD,
@@ -18,6 +20,7 @@ from ...core.values import (
     is_label,
 )
 from ...ids import DeviceId, MemberId
+from .. import rooms
 from ..aside import BLOCK_FIELD, GONE_FIELD
 from .aside import follow_aside
 from .marks import marks_about
@@ -50,8 +53,8 @@ class Fields:
         for table in ("mark", "op"):
             for (key,) in self._scope.db.rows(
                 f"select distinct key from {table} where room = ? and root = ? "
-                "and (key = ? or (key >= ? and key < ?))",
-                (room, int(Root.ROOM), TIMER_FIELD, PIN_FIELD, PIN_FIELD + "~"),
+                "and (key in (?, ?) or (key >= ? and key < ?))",
+                (room, int(Root.ROOM), TIMER_FIELD, KEEP_FIELD, PIN_FIELD, PIN_FIELD + "~"),
             ):
                 self.touch(Root.ROOM, key)
 
@@ -103,6 +106,7 @@ class Fields:
             return 0
         self._scope.db.execute(f"delete from field {where}", place)
         self._note_pin(root, key)
+        self._note_keep(root, key, None)
         self._scope.db.execute(  # nothing else would tell other readers that it is gone
             "update room set change = ? where id = ?", (self._scope.change, self._scope.room)
         )
@@ -115,6 +119,11 @@ class Fields:
                 "update message set change = ? where room = ? and message = ? and gone = 0",
                 (self._scope.change, self._scope.room, key[len(PIN_FIELD) :]),
             )
+
+    def _note_keep(self, root: Root, key: str, value: Any) -> None:
+        """Store how long the room keeps messages now; those that are over go with the next look."""
+        if root is Root.ROOM and key == KEEP_FIELD:
+            rooms.set_keep(self._scope.db, self._scope.room, keep_in(value))
 
     def _set_field(self, root: Root, member: MemberId, key: str, value: Any) -> int:
         row = self._scope.db.row(
@@ -141,6 +150,7 @@ class Fields:
         if root is Root.ROOM and key.startswith((GONE_FIELD, BLOCK_FIELD)) and self._scope.is_home:
             self._aside.add(key)
         self._note_pin(root, key)
+        self._note_keep(root, key, value)
         if root is Root.ROOM and key == "title" and is_label(value, TITLE_CHARS_MAX):
             self._scope.db.execute(
                 "update room set title = ?, change = ? where id = ? and direct = ''",

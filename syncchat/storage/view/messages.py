@@ -57,6 +57,9 @@ class Place(NamedTuple):
     seq: int | None
 
 
+GONE, OVER = 1, 2
+"""What ``message.gone`` says: it has disappeared, or is older than the room keeps messages."""
+
 PENDING = Place(None, None, None, None)
 ROW = (
     "id, message, chain, volume, clock, seq, value, edited, edited_at, deleted, reactions, thread, "
@@ -123,8 +126,10 @@ class Messages:
                 marks.get(message, ()),
                 member_of=self._scope.owners.__getitem__,
                 is_hidden=message in hidden,
-                is_gone=message in self._over or (row is not None and bool(row.gone)),
+                is_gone=message in self._over or (row is not None and row.gone == GONE),
             )
+            if shown is not None and message < scope.cutoff and not shown.gone:
+                shown = replace(shown, over=True)
             before = None if row is None else shown_of(row)
             if shown is not None and (shown.deleted or shown.gone):
                 self.bare[message] = None
@@ -168,7 +173,8 @@ class Messages:
 
     def _remove(self, message: MessageId, row: StoredRow | None) -> None:
         db, room = self._scope.db, self._scope.room
-        if row is not None and row.chain is not None:
+        is_sent = row is not None and row.chain is not None
+        if is_sent and message >= self._scope.cutoff:
             removed.note(db, room, message)
         db.execute("delete from message where room = ? and message = ?", (room, message))
         # Nothing else would tell other readers that it is gone.
@@ -217,7 +223,7 @@ class Messages:
 
     def _is_untold(self, before: Shown, shown: Shown) -> bool:
         """Tell whether nobody is to hear of a change."""
-        if before.gone and shown.gone:  # what was told as gone is not told again
+        if before.is_away and shown.is_away:  # what was told as gone is not told again
             return True
         if (before.reactions, before.votes) == (shown.reactions, shown.votes):
             return False
@@ -296,7 +302,8 @@ def stored_rows(db: Database, room: int, ids: Sequence[str]) -> Iterator[StoredR
 def shown_of(row: StoredRow) -> Shown:
     """Return what a stored row shows."""
     if row.deleted:
-        return Shown(row.message, deleted=True, thread=row.thread, gone=bool(row.gone))
+        is_gone, is_over = row.gone == GONE, row.gone == OVER
+        return Shown(row.message, deleted=True, thread=row.thread, gone=is_gone, over=is_over)
     votes, closed_at = votes_of(row.votes)
     value = NOTHING if row.value is None else decode_value(Root.MESSAGES, row.value)
     return Shown(
@@ -310,7 +317,8 @@ def shown_of(row: StoredRow) -> Shown:
         votes=votes,
         closed_at=closed_at,
         hidden=bool(row.hidden),
-        gone=bool(row.gone),
+        gone=row.gone == GONE,
+        over=row.gone == OVER,
     )
 
 
@@ -371,6 +379,6 @@ def _folded(shown: Shown) -> tuple[Any, ...]:
         None if shown.mentions == shown.value.mentions else json_text(shown.mentions),
         json_text((shown.closed_at, shown.votes)) if has_votes else None,
         None if expires is None else ms_of(stamp_of(shown.id)) + expires,
-        shown.gone,
+        OVER if shown.over else GONE if shown.gone else 0,
         shown.hidden,
     )

@@ -26,6 +26,7 @@ class Scope:
         self.owners = Owners(db, room)
         self._admins: frozenset[MemberId] | None = None
         self._change: int | None = None
+        self._cutoff: str | None = None
         self._is_home: bool | None = None
         self._blocked: frozenset[MemberId] | None = None
 
@@ -46,6 +47,13 @@ class Scope:
     def forget_admins(self) -> None:
         """Look anew who they are."""
         self._admins = None
+
+    @property
+    def cutoff(self) -> str:
+        """Return before which id messages are older than the room keeps them, as swept so far."""
+        if self._cutoff is None:
+            self._cutoff = rooms.keep_row(self.db, self.room).cutoff
+        return self._cutoff
 
     @property
     def change(self) -> int:

@@ -119,6 +119,15 @@ def test_topic_and_timer(told: Told) -> None:
     assert "up to a year" in told.text("timer", "Team", "60w", code=2)
 
 
+def test_how_long_a_room_keeps_messages(told: Told) -> None:
+    assert told.text("keep", "Team") == "all"
+    assert told.text("keep", "Team", "90d") == "90d"
+    assert told.json("keep", "Team")[0]["seconds"] == 90 * 86_400
+    assert told.json("keep", "Team", "all")[0]["seconds"] == 0
+    assert "or all" in told.text("keep", "Team", "off", code=2)
+    assert "a day to ten years" in told.text("keep", "Team", "2h", code=2)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(1, "1s"), (90, "90s"), (60, "1m"), (7_200, "2h"), (86_400, "1d"), (1_209_600, "2w")],
