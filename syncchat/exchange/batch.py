@@ -49,7 +49,6 @@ NOT_LET_IN = "its device is not let in"
 _REFOLD_BATCH = 512
 _EVER = 2**53
 
-
 _Extend = Callable[
     [bytes, links.ChainHead | None, Sequence[tuple[Envelope, Header]]],
     tuple[list[links.ChainHead], SignatureInvalid | ChainBroken | None],
@@ -140,8 +139,8 @@ class Batch:
             self.follow_group(group, is_longer=group is self._group)
 
     def follow_group(self, group: Group, *, is_longer: bool = False) -> None:
-        """End chains where the room's log ends them, and read on those that it lets in; all that
-        may need it where the log only got longer, which lets nobody out but by a pin."""
+        """End chains where the room's log ends them, and read on those that it lets in."""
+        # A log that only got longer lets nobody out but by a pin, and nobody in who does not wait.
         self._group = group
         self._view.follow(admins=group.admins, hidden=group.hidden_messages)
         is_cut = False

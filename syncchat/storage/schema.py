@@ -14,6 +14,7 @@ from sqlite_utils.migrations import Migrations
 from .file_tables import FILES
 from .previews import PREVIEWS
 from .snapshot_tables import KEEPING, SNAPSHOTS
+from .stream_tables import STREAM
 
 migrations = Migrations("syncchat")
 
@@ -76,7 +77,7 @@ def m108_kinds(db: Tables) -> None:
 @migrations()
 def m109_stream(db: Tables) -> None:
     """Order what was added, keep what parks an entry, who has what, and what was sent once."""
-    _make(db, _STREAM)
+    _make(db, STREAM)
 
 
 @migrations()
@@ -437,30 +438,6 @@ time, and are counted where they are inserted (``tallies.count_added``), as a tr
 would take a third of the time that a large catch-up takes.
 """
 
-_STREAM = """
-create index message_added on message (added);
-alter table op add column refusal text;
-alter table op add column why text not null default '';
-create index op_refused on op (room) where refusal is not null;
-alter table chain add column refusal text;
-
-create table arrival (
-    room integer not null references room (id),
-    device text not null,
-    seq integer not null,
-    before integer not null,
-    at_ms integer not null,
-    primary key (room, device)
-) strict, without rowid;
-
-create table sent_once (
-    id integer primary key,
-    room integer not null references room (id),
-    once text not null,
-    message text not null,
-    unique (room, once)
-) strict
-"""
 _IS_THERE = "({0}.deleted = 0 and {0}.gone = 0 and {0}.hidden = 0)"
 _COUNT_THERE = _COUNT_NEW.replace("new.deleted = 0", _IS_THERE.format("new"))
 _UNCOUNT_THERE = _UNCOUNT_OLD.replace("(old.deleted = 0)", _IS_THERE.format("old"))
