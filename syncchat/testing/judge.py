@@ -147,9 +147,8 @@ class Judge:
     def _check_events(self, peer: SimPeer, shown: list[Message]) -> None:
         """See whether who follows the events, with restarts, knows all that is shown."""
         world, told = self._world, self._told.get(peer.name)
-        unasked = shown  # as events tell of it: without what an admin has hidden
-        if any(message.hidden for message in shown):
-            unasked = peer.room.messages(limit=1000, threads=True)
+        is_whole = not any(message.hidden for message in shown)  # events tell of no others
+        unasked = shown if is_whole else peer.room.messages(limit=1000, threads=True)
         if told is None or told.rewinds != peer.rewinds:
             messages: dict[str, object] = {m.id: _told_of(m) for m in unasked}
             mentioned = _mentioning(peer, shown)
@@ -195,8 +194,7 @@ class Judge:
     ) -> None:
         """See that what is new and unread is told once, and later what now mentions the person."""
         since = read_cursor(told.cursor, last=2**62).place.change
-        notifications, _ = peer.peer._notifications(since)
-        here = [each for each in notifications if each.room_id == peer.room.id]
+        here = (n for n in peer.peer._notifications(since)[0] if n.room_id == peer.room.id)
         found = [message.id for each in here for message in each.messages]
         hidden = {message.id for message in shown if message.hidden}
         mentions = _mentioning(peer, shown) - hidden

@@ -188,7 +188,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "A device does not wait for what it wrote in a former life, and writes a second history.",
         Edit(
             Exchange._pump_room,
-            "not progress.is_live or progress.is_behind_itself",
+            "not is_ready or progress.is_behind_itself",
             "not progress.is_open",
         ),
         scenario=scenarios.written_by_a_restored_device,
@@ -332,7 +332,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "early reaction dropped",
         "A reaction that arrives before its message is thrown away.",
         Edit(
-            ViewBatch.add,
+            ViewBatch._add,
             "self._note(root, key, device, value)",
             "if (root is Root.REACTIONS and MessageId(target) not in self._messages._values and "
             "not self._scope.db.row('select 1 from message where room = ? and message = ?', "
@@ -355,7 +355,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "rebuild forgets erasures",
         "Erased entries stand in the view's books again.",
-        Edit(ViewBatch.add, "self._messages.erase(message)", "pass"),
+        Edit(ViewBatch._add, "self._messages.erase(message)", "pass"),
     ),
     _mutant(
         "pages in order of arrival",
