@@ -135,7 +135,7 @@ class Open(Frame, frozen=True, array_like=True, tag=3):
 
     incarnation: Incarnation
     rooms: Annotated[list[RoomCursor], Meta(max_length=ROOMS_PER_OPEN_MAX)]
-    recent: Annotated[int, Meta(ge=0, le=RECENT_ENVELOPES_MAX)] = 0
+    recent: Annotated[int, Meta(ge=0, lt=RECENT_ENVELOPES_MAX + 1)] = 0
 
 
 class RoomState(Struct, frozen=True, array_like=True):

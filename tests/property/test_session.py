@@ -41,6 +41,17 @@ FRAMES = st.one_of(
         ),
     ),
     st.builds(frames.Snapshots, SMALL, st.lists(st.binary(max_size=3), min_size=1)),
+    st.builds(
+        frames.Recent,
+        SMALL,
+        SMALL,
+        st.lists(SMALL, max_size=3),
+        st.lists(st.binary(max_size=3), max_size=3),
+        st.lists(
+            st.builds(frames.LinkBefore, SMALL, st.binary(min_size=32, max_size=32)), max_size=2
+        ),
+        st.booleans(),
+    ),
     st.builds(frames.Live, SMALL, SMALL),
     st.builds(
         frames.Ack,
