@@ -153,6 +153,7 @@ def test_every_frame_that_a_relay_sends_is_tried() -> None:
         "Opened",
         "Deliver",
         "Snapshots",
+        "Recent",
         "Live",
         "Ack",
         "Cursors",
