@@ -105,8 +105,8 @@ class Parcels:
     def are_settled(self) -> bool:
         """Tell whether everybody has all files, and the relay was told of all that went."""
         for peer in self._world.living:
-            db = peer.peer._db
-            if files.has_work(db, peer.room._row, since="0"):
+            since = files.new_since(peer.clock.now_ms())  # nobody fetches what is old unasked
+            if files.has_work(peer.peer._db, peer.room._row, since=since):
                 return False
             if self._is_all_had and any(True for _ in self._lacking(peer)):
                 self.want_all()
