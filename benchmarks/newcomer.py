@@ -55,14 +55,14 @@ async def _measure(texts: Sequence[str], members: int, *, is_smoke: bool) -> dic
     newest = [writers[number % members].id_of(number) for number in last]
     figures: dict[str, Any] = {"messages": len(texts), "members": members}
     for how, is_small in (("snapshots", True), ("none", False)):
-        room = joining.Room(_log(texts, members, is_small=is_small), texts, newest)
+        room = joining.Room(log_of(texts, members, is_small=is_small), texts, newest)
         with tempfile.TemporaryDirectory() as name:
             found = await joining.join(Path(name) / "relay", room, checks=is_smoke)
         figures |= joining.figures(found, len(texts), what=how)
     return figures
 
 
-def _log(texts: Sequence[str], members: int, *, is_small: bool) -> list[bytes]:
+def log_of(texts: Sequence[str], members: int, *, is_small: bool) -> list[bytes]:
     """Return a room's log; where it is small, snapshots stand for all but the last of each."""
     writers = [workload.Writer(str(number)) for number in range(members)]
     log = opening(writer.keys for writer in writers)

@@ -38,6 +38,7 @@
     │       └── BackupLocked              the passphrase is wrong
     ├── TransportError                    the network pipe failed; syncing retries by itself
     │   ├── ConnectFailed
+    │   ├── NotConnected                  what was asked for is at a relay that is not reached
     │   ├── ConnectionLost
     │   └── TokenMissing                  the app gave no token for a relay
     └── RelayRefused                      the relay said no, with a code of ``syncchat.wire.codes``
@@ -214,6 +215,10 @@ class TransportError(SyncchatError):
 
 class ConnectFailed(TransportError):
     """No connection could be made."""
+
+
+class NotConnected(TransportError):
+    """What was asked for is at a relay that is not reached now."""
 
 
 class ConnectionLost(TransportError):

@@ -8,13 +8,14 @@ from typing import assert_never
 from .config import Config
 from .connection import Ask, Subscription
 from .cursors import chain_frames, cursor_frames
-from .effects import Read, ReadChains, ReadCursors, ReadNewest
+from .effects import Read, ReadChains, ReadContents, ReadCursors, ReadNewest
 from .fanout import ENVELOPES_PER_DELIVER
+from .light import take_wanted
 
 
 def read_effect(
     ask: Ask, subscription: Subscription, ticket: int, config: Config
-) -> Read | ReadNewest | ReadChains | ReadCursors:
+) -> Read | ReadNewest | ReadContents | ReadChains | ReadCursors:
     """Return the log work for one subscription's ask."""
     name = subscription.room.name
     match ask:
@@ -28,6 +29,7 @@ def read_effect(
                 subscription.keys,
                 subscription.verified,
                 subscription.told,
+                subscription.is_light,
             )
         case Ask.NEWEST:
             return ReadNewest(
@@ -38,6 +40,8 @@ def read_effect(
                 config.deliver_bytes_max,
                 subscription.keys,
             )
+        case Ask.CONTENTS:
+            return ReadContents(ticket, name, take_wanted(subscription), subscription.keys)
         case Ask.CHAINS:
             return ReadChains(ticket, name, subscription.keys)
         case Ask.CURSORS:

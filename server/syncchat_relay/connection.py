@@ -10,6 +10,7 @@ from syncchat.trust.records import is_record
 from syncchat.wire.frames import (
     AnyFrame,
     AskBlobs,
+    AskContents,
     DropBlobs,
     Find,
     GetBlob,
@@ -42,6 +43,7 @@ class Ask(Enum):
 
     NEWEST = auto()
     ENVELOPES = auto()
+    CONTENTS = auto()
     CHAINS = auto()
     CURSORS = auto()
 
@@ -105,6 +107,8 @@ def cost_of(frame: AnyFrame | None) -> int:
             return FIND_COST
         case AskBlobs() | DropBlobs():
             return 1 + len(frame.names) // BLOBS_PER_UNIT
+        case AskContents():
+            return 1 + len(frame.places)
         case _:
             return 1
 
@@ -181,6 +185,14 @@ class Subscription:
     verified: int
     told: int = 0
     """The seq up to which it was told of snapshots ahead of their places."""
+    wants_little: bool = False
+    """Whether its peer leaves old history here where it lacks much of the room."""
+    is_light: bool = False
+    """Whether it does lack much, so that it is told of stubs."""
+    wanted: list[int] = field(default_factory=list)
+    """The places of snapshots that it asked for and that are still to be read."""
+    being_read: int = 0
+    """How many of those are being read."""
     applied: int = 0
     has_missed: bool = False
     """Whether it asked for a blob that was not there, and was not told of others since."""
@@ -249,13 +261,15 @@ class PendingOpen:
     """Is an Open whose rooms are being looked up.
 
     ``rooms`` holds (room, cursor as counted, cursor as said, own_seq as said); ``fingerprints``
-    what the log should have at the cursor as counted; ``keys`` what was proved for each room.
+    what the log should have at the cursor as counted; ``keys`` what was proved for each room;
+    ``light`` the positions of those that are to be light.
     """
 
     connection: Connection
     rooms: tuple[tuple[bytes, int, int, int], ...]
     fingerprints: tuple[bytes, ...]
     keys: tuple[tuple[bytes, ...], ...]
+    light: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

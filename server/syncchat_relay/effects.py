@@ -11,16 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import assert_never
 
 from syncchat.wire.codes import BlobState
 
-from . import log as relay_log
-from .log import CursorEntry, Log, Newest, Outcome, Standing, Stretch
-
-AHEAD_RECORD_BYTES_MAX = 8 * 1024 * 1024
-"""Records of a room that are told ahead of its log: of thousands of members."""
+from .log import CursorEntry, Newest, Outcome, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +94,8 @@ class Lookup:
 class Read:
     """Read a part of a room's log, as far as who holds ``keys`` may.
 
-    Up to ``verified`` they could when that was asked last. Of snapshots up to ``told`` they know.
+    Up to ``verified`` they could when that was asked last. Of snapshots up to ``told`` they know;
+    where they want little (``is_light``) they are told of every one before its place.
     """
 
     ticket: int
@@ -111,6 +106,7 @@ class Read:
     keys: tuple[bytes, ...]
     verified: int
     told: int = 0
+    is_light: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +118,16 @@ class ReadNewest:
     after: int
     envelopes_max: int
     bytes_max: int
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContents:
+    """Read what stands at some places of a room's log, for who may read it."""
+
+    ticket: int
+    room: bytes
+    places: tuple[int, ...]
     keys: tuple[bytes, ...]
 
 
@@ -167,7 +173,17 @@ class SaveCursors:
     entries: tuple[CursorEntry, ...]
 
 
-LogWork = Lookup | Check | Read | ReadNewest | ReadChains | ReadCursors | FindRoom | SaveCursors
+LogWork = (
+    Lookup
+    | Check
+    | Read
+    | ReadNewest
+    | ReadContents
+    | ReadChains
+    | ReadCursors
+    | FindRoom
+    | SaveCursors
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +289,10 @@ class WasRead:
     """Answers Read with a stretch of the log that ends at ``upto``, or before its first gap with
     snapshots that stand for what is gone.
 
-    ``envelopes`` have their seqs; ``fingerprints`` are those of the log where its gaps end, and at
-    ``upto``. ``last`` is the seq up to which may be read: the log's head, or for who may read no
-    more that of the record by which this ended. Snapshots up to ``told`` have been told of then.
+    ``envelopes`` and ``snapshots`` have their seqs; ``fingerprints`` are those of the log where its
+    gaps end, and at ``upto``. ``last`` is the seq up to which may be read: the log's head, or for
+    who may read no more that of the record by which this ended. Snapshots up to ``told`` have been
+    told of then.
     """
 
     ticket: int
@@ -284,7 +301,7 @@ class WasRead:
     fingerprints: Mapping[int, bytes]
     last: int
     standing: Standing
-    snapshots: Sequence[bytes] = ()
+    snapshots: Sequence[tuple[int, bytes]] = ()
     told: int = 0
 
     @property
@@ -302,6 +319,14 @@ class NewestRead:
     standing: Standing
     records: Sequence[tuple[int, bytes]] = ()
     newest: Newest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContentsRead:
+    """Answers ReadContents: (place, envelope), which is empty where nothing is for who asks."""
+
+    ticket: int
+    contents: Sequence[tuple[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +361,17 @@ class Failed:
     ticket: int
 
 
-LogAnswer = Appended | LookedUp | Checked | WasRead | NewestRead | DevicesRead | RoomFound | Failed
+LogAnswer = (
+    Appended
+    | LookedUp
+    | Checked
+    | WasRead
+    | NewestRead
+    | ContentsRead
+    | DevicesRead
+    | RoomFound
+    | Failed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,110 +392,3 @@ class BlobLoaded:
 
 BlobAnswer = BlobsTold | BlobLoaded | Failed
 Answer = LogAnswer | BlobAnswer
-
-
-def perform(log: Log, work: LogWork, *, now_ms: int) -> LogAnswer | None:
-    """Return the log's answer to one piece of work; raises what the log raises.
-
-    ``now_ms`` is the wall time.
-    """
-    match work:
-        case Lookup():
-            return LookedUp(
-                work.ticket,
-                [
-                    _facts(log, room, cursor, work.device, log.standing(room, keys, now_ms=now_ms))
-                    for room, cursor, keys in work.rooms
-                ],
-            )
-        case Check():
-            standings = [log.standing(work.room, keys, now_ms=now_ms) for keys in work.readers]
-            return Checked(work.ticket, log.head(work.room).seq, standings)
-        case Read():
-            return _read(log, work, now_ms)
-        case ReadNewest():
-            return _read_newest(log, work, now_ms)
-        case ReadChains():
-            standing = log.standing(work.room, work.keys, now_ms=now_ms)
-            return DevicesRead(work.ticket, log.chains(work.room) if standing else [])
-        case ReadCursors():
-            standing = log.standing(work.room, work.keys, now_ms=now_ms)
-            is_member = standing is Standing.MEMBER
-            return DevicesRead(work.ticket, log.cursors(work.room) if is_member else [])
-        case FindRoom():
-            return RoomFound(work.ticket, log.find(work.invite, now_ms=now_ms))
-        case SaveCursors():
-            log.set_cursors(work.entries)
-            return None
-        case _:
-            assert_never(work)
-
-
-def perform_appends(log: Log, appends: Sequence[Append], *, now_ms: int) -> list[Appended]:
-    """Return the answers to appends that were written as one flush at a wall time."""
-    batch = [
-        relay_log.Append(work.room, work.envelopes, work.pusher, work.may_create)
-        for work in appends
-    ]
-    outcomes = log.append(batch, now_ms=now_ms)
-    return [Appended(work.ticket, found) for work, found in zip(appends, outcomes, strict=True)]
-
-
-def _facts(log: Log, room: bytes, cursor: int, device: bytes, standing: Standing) -> RoomFacts:
-    if standing is Standing.NOBODY:
-        return RoomFacts(0, None, 0, standing)
-    head = log.head(room)
-    at_cursor = head.fingerprint if cursor == head.seq else log.fingerprint_at(room, cursor)
-    return RoomFacts(head.seq, at_cursor, log.chain_seq(room, device), standing)
-
-
-def _read(log: Log, work: Read, now_ms: int) -> WasRead:
-    room, after = work.room, work.after
-    standing = log.standing(room, work.keys, now_ms=now_ms)
-    if standing is Standing.NOBODY:
-        last = log.last_readable(room, work.keys, verified=work.verified, now_ms=now_ms)
-    else:
-        last = log.head(room).seq
-    stretch = Stretch((), after)
-    if last > after:
-        stretch = log.read(
-            room,
-            after,
-            upto=last,
-            envelopes_max=work.envelopes_max,
-            bytes_max=work.bytes_max,
-        )
-    is_whole = stretch.last - after == len(stretch.envelopes)
-    if not is_whole:
-        told = max(work.told, after)
-        early = log.snapshots(room, told, upto=last, bytes_max=work.bytes_max)
-        if early:
-            raws = [raw for _, raw in early]
-            return WasRead(work.ticket, (), after, {}, last, standing, raws, early[-1][0])
-    envelopes = stretch.envelopes
-    if work.told > after:
-        upto = min(work.told, stretch.last)
-        known = {seq for seq, _ in log.snapshots(room, after, upto=upto, bytes_max=2**62)}
-        envelopes = tuple(each for each in envelopes if each[0] not in known)
-    ends = gap_ends(after, [seq for seq, _ in envelopes], stretch.last)
-    prints = {seq: log.fingerprint_at(room, seq) or b"" for seq in {*ends, stretch.last}}
-    return WasRead(work.ticket, envelopes, stretch.last, prints, last, standing, told=work.told)
-
-
-def _read_newest(log: Log, work: ReadNewest, now_ms: int) -> NewestRead:
-    standing = log.standing(work.room, work.keys, now_ms=now_ms)
-    if standing is Standing.NOBODY:
-        return NewestRead(work.ticket, standing)
-    records = log.records(work.room, work.after)
-    if sum(len(raw) for _, raw in records) > AHEAD_RECORD_BYTES_MAX:
-        return NewestRead(work.ticket, standing)
-    found = log.newest(
-        work.room, work.after, envelopes_max=work.envelopes_max, bytes_max=work.bytes_max
-    )
-    return NewestRead(work.ticket, standing, records, found)
-
-
-def gap_ends(after: int, seqs: Sequence[int], last: int) -> list[int]:
-    """Return the ends of the gaps in a stretch of a log."""
-    ends = [seq - 1 for before, seq in pairwise((after, *seqs)) if seq > before + 1]
-    return [*ends, last] if last > (seqs[-1] if seqs else after) else ends

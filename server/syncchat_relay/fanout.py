@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from syncchat.trust.records import is_record
 from syncchat.wire.codes import ItemStatus
-from syncchat.wire.frames import Ack, AckItem, Deliver, Gap, Snapshots, encode
+from syncchat.wire.frames import Ack, AckItem, Deliver, Gap, encode
 
 from .config import Config
 from .connection import Ask, Pace, PendingPush, Room, Subscription
@@ -111,14 +111,6 @@ def stretch_parts(alias: int, after: int, read: WasRead, bytes_max: int) -> list
     if at > begin:
         parts.append(Part(begin, at, encode(Deliver(alias, begin, envelopes, gaps))))
     return parts
-
-
-def snapshot_frames(alias: int, snapshots: Sequence[bytes], bytes_max: int) -> list[bytes]:
-    """Return Snapshots frames."""
-    return [
-        encode(Snapshots(alias, list(snapshots[part.after : part.last])))
-        for part in parts_of(alias, 0, snapshots, bytes_max)
-    ]
 
 
 def first_record(segments: Sequence[Segment]) -> int:

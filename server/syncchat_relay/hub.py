@@ -20,6 +20,7 @@ Everything has a bound, and each says what happens beyond it:
 - Closed rooms and forbidden pushes: each costs as much rate as folding a long log may take.
 - Finds: one costs as much rate as a thousand frames, and all that miss have a rate together;
   beyond that Find is answered BUSY.
+- Old snapshots: who asks for more than ``CONTENTS_IN_FLIGHT_MAX`` of a room at a time is closed.
 - Files have bounds and a rate of their own (``transfers``).
 - Rooms: an Open that would go over the limit is refused with TOO_MANY_ROOMS and changes nothing.
 - Connections: one too many is told BUSY and closed. A frame that is malformed or out of place is
@@ -40,6 +41,7 @@ from syncchat.wire.frames import (
     Applied,
     AskBlobs,
     AskChains,
+    AskContents,
     AskCursors,
     Bye,
     DropBlobs,
@@ -69,8 +71,9 @@ from syncchat.wire.limits import (
     VERSION,
 )
 
-from . import access, recent
+from . import access, light, recent
 from .admission import Admission, Refused, Revoked
+from .answering import Answering
 from .asking import device_frames
 from .config import Config
 from .connection import (
@@ -93,6 +96,7 @@ from .effects import (
     Append,
     Appended,
     Checked,
+    ContentsRead,
     DevicesRead,
     Effect,
     FindRoom,
@@ -113,13 +117,11 @@ from .fanout import (
     fan_out,
     first_record,
     learn_head,
-    snapshot_frames,
     stretch_parts,
 )
 from .log import Outcome
 from .opening import compare, pending_open, state_of, subscription_of
 from .signals import hand_on
-from .transfers import Transfers
 
 NONCE_BYTES = 32
 RETRY_MS = 1_000
@@ -130,7 +132,7 @@ MISSES_PER_SECOND, MISSES_BURST = 20, 200
 and who tries codes does not get far with 18,000 of them in a code's life, of 2^55."""
 
 
-class Hub(Transfers):
+class Hub(Answering):
     """Serves every connection of one relay."""
 
     def __init__(
@@ -261,6 +263,8 @@ class Hub(Transfers):
                     self._was_read(pending, answer)
                 case NewestRead(), PendingRead():
                     self._newest_read(pending, answer)
+                case ContentsRead(), PendingRead():
+                    self._contents_read(pending, answer)
                 case DevicesRead(), PendingRead():
                     self._devices_read(pending, answer.devices)
                 case _:
@@ -291,6 +295,8 @@ class Hub(Transfers):
             case Signal():
                 subscription = self._subscription(connection, frame.alias)
                 self._out += hand_on(subscription, frame, self._config, now_ms)
+            case AskContents():
+                self._take_ask(self._subscription(connection, frame.alias), frame)
             case AskChains():
                 self._ask(connection, Ask.CHAINS, frame.alias)
             case AskCursors():
@@ -391,6 +397,7 @@ class Hub(Transfers):
         for position, told in enumerate(compare(pending, facts)):
             room = self._room(told.name, told.fact.head)
             subscription = subscription_of(connection, room, told, pending.keys[position])
+            subscription.wants_little = position in pending.light
             connection.subscriptions[room.alias] = subscription
             room.subscriptions[connection.conn] = subscription
             aliases.append(room.alias)
@@ -421,7 +428,7 @@ class Hub(Transfers):
                 return
             access.admit(subscription, read, lambda data: self._send(connection, data))
             bytes_max = self._config.deliver_bytes_max
-            for data in snapshot_frames(room.alias, read.snapshots, bytes_max):
+            for data in light.told_frames(subscription, read.snapshots, bytes_max):
                 self._send(connection, data)
             subscription.told = read.told
             for part in stretch_parts(room.alias, subscription.position, read, bytes_max):
@@ -436,24 +443,6 @@ class Hub(Transfers):
             else:
                 subscription.pace = Pace.LIVE
                 self._say_live(subscription, read.fingerprint)
-        self._pump(connection)
-
-    def _newest_read(self, pending: PendingRead, read: NewestRead) -> None:
-        subscription = pending.subscription
-        connection, room = subscription.connection, subscription.room
-        connection.reads_in_flight -= 1
-        if self._is_current(subscription) and read.standing:
-            access.let_in(subscription, read.standing, lambda data: self._send(connection, data))
-            for data in recent.recent_frames(room, read, self._config.deliver_bytes_max):
-                self._send(connection, data)
-        self._pump(connection)
-
-    def _devices_read(self, pending: PendingRead, devices: Sequence[tuple[bytes, int]]) -> None:
-        connection, alias = pending.subscription.connection, pending.subscription.room.alias
-        connection.reads_in_flight -= 1
-        if self._is_current(pending.subscription):
-            for data in device_frames(pending.ask, alias, devices, connection.device):
-                self._send(connection, data)
         self._pump(connection)
 
     def _flushed(self, name: bytes, segments: Sequence[Segment]) -> None:

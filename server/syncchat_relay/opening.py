@@ -40,6 +40,7 @@ def pending_open(connection: Connection, frame: Open, incarnation: bytes) -> Pen
         ),
         tuple(EMPTY_FINGERPRINT if is_other else room.fingerprint for room in frame.rooms),
         tuple(_keys(connection, room, incarnation) for room in frame.rooms),
+        frozenset(frame.light),
     )
 
 

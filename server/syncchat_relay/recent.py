@@ -21,9 +21,13 @@ from .log import Placed
 
 
 def plan(subscription: Subscription) -> bool:
-    """Have the newest of a room told first, if its peer wants that and lacks more than that."""
+    """Have the newest of a room told first, if its peer wants that and lacks more than that.
+
+    Only then, too, is a room light that is to be so.
+    """
     connection, room = subscription.connection, subscription.room
     is_far = room.head - subscription.position > connection.recent
+    subscription.is_light = subscription.wants_little and is_far
     if not connection.recent or not is_far:
         return False
     connection.asks[Ask.NEWEST, room.alias] = None

@@ -44,6 +44,7 @@ from .effects import (
     Pause,
     Read,
     ReadChains,
+    ReadContents,
     ReadCursors,
     ReadNewest,
     ReleaseBlobs,
@@ -365,6 +366,7 @@ class _Server:
                     | Check()
                     | Read()
                     | ReadNewest()
+                    | ReadContents()
                     | ReadChains()
                     | ReadCursors()
                     | FindRoom()

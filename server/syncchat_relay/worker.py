@@ -24,10 +24,9 @@ from .effects import (
     LogAnswer,
     LogWork,
     SaveCursors,
-    perform,
-    perform_appends,
 )
 from .log import Log
+from .performing import perform, perform_appends
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ reason, and nothing else waits for it:
   damaged on its way comes whole then, and what comes just the same is passed over;
 * an envelope ahead of its chain: quarantined as a gap, and taken up when the gap closes;
 * a snapshot ahead of its chain: verified alone and read; the chain goes on over what it covers;
+* what follows in a volume whose contents are absent: kept until they are here (``absence``);
 * a signed envelope with an unreadable body: kept, and its chain is read no further;
 * a second signed envelope at one place: kept as evidence, and its chain is read no further.
 """
@@ -24,7 +25,7 @@ from msgspec.structs import replace
 from ..core.clock import ZERO
 from ..errors import ChainBroken, DecodeError, KeyMissing, SignatureInvalid, TrustError
 from ..ids import DeviceId, DeviceKey, Stamp, device_bytes, device_text
-from ..storage import chains, members, refolding, rooms, snapshots
+from ..storage import absent, chains, members, refolding, rooms, snapshots
 from ..storage.chains import ChainRow, StoredEnvelope
 from ..storage.database import Database
 from ..storage.erasing import fade, follow_deletions, gone_in, stay_gone
@@ -36,17 +37,18 @@ from ..trust.keys import DeviceKeys, verify
 from ..trust.records import Record, RecordHash, decode_record, is_record
 from ..wire.envelope import Envelope, EnvelopeKind, Header, decode_envelope
 from . import skipping
+from .absence import Absence
 from .incoming import ChainPart, Item
 from .logpart import LogPart
 from .own import OwnChain
 from .reading import BeforeMe, ChainReading
+from .refold import refold_chain
 from .roster import Trial, checked_record, take_records
 from .volumes import Volumes
 
 GAP = "gap"
 ENDED = "its device wrote this after it was removed"
 NOT_LET_IN = "its device is not let in"
-_REFOLD_BATCH = 512
 _EVER = 2**53
 
 _Extend = Callable[
@@ -55,7 +57,7 @@ _Extend = Callable[
 ]
 
 
-class Batch:
+class Batch(Absence):
     """Is the work of one transaction in one room."""
 
     def __init__(
@@ -68,18 +70,17 @@ class Batch:
         *,
         extend: _Extend = links.extend_as_far_as_valid,
     ) -> None:
+        super().__init__(db, room, now_ms)
         self._extend_chain = extend
-        self._db = db
         self._volumes = volumes
-        self._room = room
-        self._now_ms = now_ms
         self._me = me
         self._view = ViewBatch(db, room.id, me=me)
         self._own = OwnChain(db, volumes, self._view, room.id, me=me, now_ms=now_ms)
         self._group = volumes.groups.of(room.id)
         self._latest = Stamp("")
-        self._set_aside: set[int] = set()
-        self.is_doubtful = False
+        self._has_absent = absent.count(db, room.id) > 0
+        self._newer: dict[DeviceId, None] = {}
+        self._is_cut = False
 
     def take(self, part: LogPart, *, keys: DeviceKeys) -> None:
         """Apply a part of the log, records first; or what is told of snapshots ahead of it."""
@@ -97,6 +98,7 @@ class Batch:
             by_device.setdefault(device_text(header.device), []).append(item)
         for device, items in by_device.items():
             self._take_chain(device, items)
+        self._read_newer()
         self._flush()
         if not self.is_doubtful and part.last:
             chains.release_log(self._db, self._room.id, part.first, part.last, but=self._set_aside)
@@ -106,7 +108,9 @@ class Batch:
     def refold(self) -> None:
         """Read every stored envelope of the room again."""
         for row in chains.all_chains(self._db, self._room.id):
-            self._refold_chain(row)
+            start = replace(row, seq=0, link=links.GENESIS, last_stamp=ZERO, volume=0, passed=-1)
+            reading = ChainReading(self._db, self._volumes, self._view, self._room, start)
+            refold_chain(self._db, row, reading, self._view)
         self._own.show_outbox()
         self._view.flush()
 
@@ -143,7 +147,6 @@ class Batch:
         # A log that only got longer lets nobody out but by a pin, and nobody in who does not wait.
         self._group = group
         self._view.follow(admins=group.admins, hidden=group.hidden_messages)
-        is_cut = False
         if group.lost:
             self._volumes.forget_keys()
         pinned = map(device_text, group.pins) if is_longer else None
@@ -155,15 +158,12 @@ class Batch:
             pin = group.pins.get(id_)
             end = 0 if not is_let_in else row.seq if pin is None else pin.seq
             if end < row.seq:
-                is_cut |= chains.set_held(self._db, row.id, end, _EVER, held=True)
+                self._is_cut |= chains.set_held(self._db, row.id, end, _EVER, held=True)
                 if row.waiting is None:
                     chains.wait(self._db, row.id, ENDED if is_let_in else NOT_LET_IN)
             if row.waiting is not None and row.frozen is None:
                 self._read_on(row)
         self._flush()
-        if is_cut:
-            refold_room(self._db, self._room, me=self._me, now_ms=self._now_ms)
-            self._volumes.forget_states()
 
     def _flush(self) -> None:
         """Settle the view; what is deleted or gone by now goes from the own journal as well."""
@@ -171,19 +171,30 @@ class Batch:
         bare, self._view.bare = self._view.bare, []
         if bare:
             follow_deletions(self._db, self._room.id, bare, me=self._me, now_ms=self._now_ms)
+        if self._is_cut:
+            self._is_cut = False
+            refold_room(self._db, self._room, me=self._me, now_ms=self._now_ms)
+            self._volumes.forget_states()
 
-    def _read_on(self, row: ChainRow) -> None:
-        """Read what is stored of a chain and was waited with, as far as it opens now."""
-        reading = self._reading(row)
+    def _read_on(self, row: ChainRow, *, only: int | None = None) -> None:
+        """Read what is stored of a chain and was waited with, as far as it opens now.
+
+        Of a frozen one ``only`` a volume whose contents have come, as far as it was read before.
+        """
+        self._supersede(row)
+        reading = self._reading(replace(row, last_stamp=ZERO, volume=0))
         waiting: str | None = None
         upto = after = 0
         for seq, _, raw in chains.held_after(self._db, row.id, 0, upto=row.seq):
             envelope, header = decode_envelope(raw)
             previous = skipping.link_before(self._db, row.id, envelope, header)
+            if self._is_deferred(row, header):
+                continue
             waiting = self._why_wait(row, header)
-            if waiting is not None:
+            if waiting is not None or only not in (None, header.volume):
                 break
-            reading.pass_over(skipping.covered(self._db, row, after, seq))
+            if seq != after + 1:  # the chain itself may be further
+                skipping.go_to(self._db, reading, row, header)
             after = seq
             try:
                 reading.read(envelope, header, previous=previous)
@@ -194,17 +205,18 @@ class Batch:
                 break
             except (DecodeError, TrustError) as exc:
                 chains.freeze(self._db, row.id, f"envelope {seq} cannot be read: {exc}")
+                self._is_cut |= chains.set_held(self._db, row.id, seq, _EVER, held=True)
                 break
             chains.set_held(self._db, row.id, seq - 1, seq, held=False)
             if header.kind == EnvelopeKind.SNAPSHOT:
                 skipping.settle(self._db, row.id, envelope, header, reading, is_over=True)
             upto = seq
         reading.save()
-        chains.wait(self._db, row.id, waiting)
+        if only is None:
+            chains.wait(self._db, row.id, waiting)
         if upto:
-            chains.set_reading(
-                self._db, row.id, last_stamp=reading.last_stamp, volume=reading.volume
-            )
+            last, volume = max(row.last_stamp, reading.last_stamp), max(row.volume, reading.volume)
+            chains.set_reading(self._db, row.id, last_stamp=Stamp(last), volume=volume)
             self._latest = Stamp(max(self._latest, reading.last_stamp))
             self._view.flush()
 
@@ -234,6 +246,8 @@ class Batch:
         before = len(self._set_aside)
         part = ChainPart(device, chains.find_chain(self._db, self._room.id, device))
         for item in items:
+            if item.is_snapshot and self._fill(part, item):
+                continue
             if part.head_seq < item.header.seq < part.expected:
                 self._extend(part)  # a second one at a place of this very run
             elif item.is_snapshot or item.header.seq > part.expected:
@@ -340,14 +354,20 @@ class Batch:
         while True:
             row = skipping.skipped(self._db, row)
             ahead = snapshots.at(self._db, row.id, row.seq + 1)
-            if ahead is None:
+            stub = self._stub_at(row, row.seq + 1) if ahead is None else None
+            raw = ahead.raw if ahead is not None else stub.raw if stub is not None else None
+            if raw is None:
                 break
-            envelope, header = decode_envelope(ahead.raw)
+            envelope, header = decode_envelope(raw)
             if links.coverage_of(envelope, header).previous != row.link:
                 reason = f"the device wrote two histories up to {header.seq}"
-                self._quarantine(row.device, header.seq, reason, ahead.raw, 0, evidence=True)
+                self._quarantine(row.device, header.seq, reason, raw, 0, evidence=True)
                 chains.freeze(self._db, row.id, reason)
                 break
+            if ahead is None:
+                assert stub is not None
+                absent.cover(self._db, stub)
+                continue
             chains.remove_envelope(self._db, row.id, header.seq)
             item = Item(ahead.relay_seq or 0, envelope, header, ahead.raw)
             head = links.ChainHead(row.key, header.seq, ahead.link)
@@ -396,9 +416,13 @@ class Batch:
                 chains.add_envelopes(self._db, row.id, stored)  # it is held against what is there
                 stored.clear()
                 link = links.coverage_of(item.envelope, item.header).previous
+                self._look_again(row)
             if frozen is None and waiting is None:
                 waiting = self._why_wait(row, item.header)
-            if frozen is None and waiting is None:
+                is_passed = waiting is None and self._is_deferred(row, item.header)
+            if is_passed:
+                reading.volume = max(reading.volume, item.header.volume)
+            elif frozen is None and waiting is None:
                 try:
                     changes = reading.read(item.envelope, item.header, previous=link)
                 except BeforeMe:
@@ -418,7 +442,7 @@ class Batch:
             is_held = frozen is not None or waiting is not None or is_passed
             if item.is_snapshot and frozen is None:
                 envelope, header = item.envelope, item.header
-                is_over = waiting is None
+                is_over = waiting is None and not self._is_deferred(row, header)
                 skipping.settle(self._db, row.id, envelope, header, reading, is_over=is_over)
             place = (item.header.seq, item.header.volume, head.link)
             stored.append(StoredEnvelope(*place, relay_seq, is_held, item.raw))
@@ -437,49 +461,6 @@ class Batch:
         found = chains.find_chain(self._db, self._room.id, row.device)
         assert found is not None
         return found
-
-    # Rebuilding
-
-    def _refold_chain(self, row: ChainRow) -> None:
-        start = replace(row, seq=0, link=links.GENESIS, last_stamp=ZERO, volume=0, passed=-1)
-        reading = ChainReading(self._db, self._volumes, self._view, self._room, start)
-        link, after = links.GENESIS, 0
-        while part := chains.readable_after(self._db, row.id, after, limit=_REFOLD_BATCH):
-            for seq, stored_link, raw in part:
-                envelope, header = decode_envelope(raw)
-                if seq != after + 1 or header.kind == EnvelopeKind.SNAPSHOT:  # some are missing
-                    link = skipping.link_before(self._db, row.id, envelope, header)
-                    reading.volume = max(reading.volume, min(row.passed, header.volume - 1))
-                    reading.pass_over(skipping.covered(self._db, row, after, seq))
-                reading.read(envelope, header, previous=link)
-                link, after = stored_link, seq
-            self._view.flush()
-            reading.save()
-        chains.set_reading(self._db, row.id, last_stamp=reading.last_stamp, volume=reading.volume)
-
-    def _quarantine(
-        self,
-        device: str,
-        seq: int,
-        reason: str,
-        raw: bytes,
-        log_seq: int,
-        *,
-        evidence: bool = False,
-    ) -> None:
-        self._set_aside.add(log_seq)
-        is_new = chains.quarantine(
-            self._db,
-            self._room.id,
-            device,
-            seq,
-            reason=reason,
-            raw=raw,
-            evidence=evidence,
-            log_seq=log_seq,
-            now_ms=self._now_ms,
-        )
-        self.is_doubtful |= is_new and not evidence
 
 
 def refold_room(db: Database, room: RoomRow, *, me: DeviceId, now_ms: int) -> None:

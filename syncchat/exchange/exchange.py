@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from ..storage import chains, identity, lease, members, outbox, rooms
+from ..storage import absent, chains, identity, lease, members, outbox, rooms
 from ..storage.rooms import NO_FINGERPRINT, RoomRow
 from ..sync.events import (
     AccessChanged,
@@ -27,6 +27,7 @@ from ..sync.events import (
     BlobsTold,
     CaughtUp,
     ChainsSeen,
+    ContentsCame,
     CursorsSeen,
     Dead,
     Delivered,
@@ -37,6 +38,7 @@ from ..sync.events import (
     SessionEvent,
     SignalHeard,
     SnapshotsTold,
+    StubsTold,
     TokenWanted,
 )
 from ..sync.session import Position
@@ -133,6 +135,8 @@ class Exchange(Sending):
         is_new_device, self._person = person != self._person, person
         for progress in self._rooms.values():
             # One that is parked goes on when somebody says retry.
+            progress.refused.clear()  # somebody may want it once more
+            self._ask_contents(progress)
             if progress.row in rows or progress.is_parked or is_new_device:
                 self._dirty.add(progress.room)
         self._look_what_is_over()
@@ -171,6 +175,10 @@ class Exchange(Sending):
                     self._delivered(self._rooms[event.room], event)
                 case SnapshotsTold(room, envelopes):
                     self._told(self._rooms[room], envelopes)
+                case StubsTold(room, stubs):
+                    self._stubs_told(self._rooms[room], stubs)
+                case ContentsCame(room, place, envelope):
+                    self._contents_came(self._rooms[room], place, envelope)
                 case RecentTold():
                     self._recent_told(self._rooms[event.room], event)
                 case CaughtUp(room, head, fingerprint):
@@ -215,7 +223,10 @@ class Exchange(Sending):
                 self._refiller.note_loss(progress, now_ms=self._now())
             progress.cursor = progress.head = room.cursor
             proof = proof_of(self._db, self._volumes.groups, room)
-            positions.append(Position(room.room_id, room.cursor, room.fingerprint, acked, proof))
+            progress.has_absent = absent.count(self._db, room.id) > 0
+            is_light = absent.is_light(self._db, room.id) and not room.is_personal
+            position = Position(room.room_id, room.cursor, room.fingerprint, acked, proof, is_light)
+            positions.append(position)
         self._session.open(self._incarnation, positions, recent=self._recent)
 
     def _start_over(self, room: RoomRow, *, is_loss: bool) -> RoomRow:
@@ -234,6 +245,7 @@ class Exchange(Sending):
             )
             chains.forget_relay_seqs(self._db, room.id)
             members.forget_record_seqs(self._db, room.id)
+            absent.forget_places(self._db, room.id)
             if is_loss:
                 rooms.set_refill(self._db, room.id, True)
         return rooms.load_room(self._db, room.id)
@@ -271,6 +283,7 @@ class Exchange(Sending):
         progress.is_live = not event.differs
         self._signals.enter(progress)
         self._transfers.look()
+        self._ask_contents(progress)
         self._dirty.add(event.room)
         if own and self._acks.wants_cursors(progress, own, max(acked, progress.pushed)):
             self._session.ask_cursors(event.room)
@@ -325,6 +338,25 @@ class Exchange(Sending):
         if not self._note_doubt():
             self._follow(progress, rooms.load_room(self._db, progress.row))
 
+    def _stubs_told(self, progress: Progress, stubs: Sequence[tuple[int, bytes]]) -> None:
+        self._receiver.take_stubs(progress.row, stubs)
+        progress.has_absent = True
+        if not self._note_doubt():
+            self._follow(progress, rooms.load_room(self._db, progress.row))
+
+    def _contents_came(self, progress: Progress, place: int, envelope: bytes) -> None:
+        progress.asked.discard(place)
+        if not self._receiver.take_contents(progress.row, place, envelope):
+            progress.refused.add(place)
+        if not self._note_doubt():
+            self._follow(progress, rooms.load_room(self._db, progress.row))
+            self._settle_recent(progress)
+
+    def _settle_recent(self, progress: Progress) -> None:
+        """Take back what was shown ahead, once nothing more of it can come."""
+        if progress.is_live and not progress.asked and not progress.is_closed:
+            self._receiver.settle_recent(progress.row)
+
     def _recent_told(self, progress: Progress, event: RecentTold) -> None:
         placed = list(zip(event.places, event.envelopes, strict=True))
         self._receiver.show_recent(progress.row, event.since, placed, event.links)
@@ -339,6 +371,7 @@ class Exchange(Sending):
     def _follow(self, progress: Progress, room: RoomRow) -> None:
         """Do what follows from what came of a room."""
         self._transfers.look()
+        self._ask_contents(progress)
         if progress.is_behind_itself:
             self._check_own(progress)
         else:
@@ -362,9 +395,10 @@ class Exchange(Sending):
         if self._receiver.differs_anew(progress.row, fingerprint):
             self._give_up("what was delivered is not what the relay has; reading the room anew")
             return
-        self._receiver.settle_recent(progress.row)
         progress.head = head
         progress.is_live = True
+        self._ask_contents(progress)
+        self._settle_recent(progress)
         self._transfers.look()
         progress.is_reread = False
         with self._db.atomic(durable=False):

@@ -27,6 +27,8 @@ class Progress:
     ``is_offered`` that the first record was offered because the relay may have lost the room.
     ``is_abreast`` says that all records of the room are here although its log is still coming, so
     that it can be written to.
+    ``has_absent`` says that there may be snapshots of which only the stub is here; ``asked`` are
+    the places at which they were asked for, ``refused`` those at which the relay had none.
     ``ahead`` says of chains up to which seq their snapshots were pushed before the rest, and
     ``looked_at`` at which seq of the own chain it was looked in vain for a snapshot that is due,
     ``snapshot_at_ms`` when one will be because of a deletion.
@@ -60,6 +62,9 @@ class Progress:
     is_refused: bool = False
     is_reread: bool = False
     is_offered: bool = False
+    has_absent: bool = False
+    asked: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
     ahead: dict[int, int] = field(default_factory=dict)
     looked_at: int = 0
     cutoff: str = ""

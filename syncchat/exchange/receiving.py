@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..ports import Clock
-from ..storage import lease, previews, rooms
+from ..storage import absent, lease, previews, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.erasing import fade
@@ -14,6 +14,7 @@ from ..trust import chain as links
 from ..trust.group import Group
 from ..trust.keys import DeviceKeys
 from ..trust.records import Record
+from .absence import is_whole
 from .batch import Batch
 from .homing import follow_home
 from .letters import take_letters
@@ -98,6 +99,34 @@ class Receiver:
 
         ``is_doubtful`` and what is raised are as for ``apply``; again is harmless.
         """
+        self._aside(room, lambda batch: batch.take(told(envelopes), keys=self._keys))
+
+    def take_stubs(self, room: int, stubs: Sequence[tuple[int, bytes]]) -> None:
+        """Take stubs of snapshots, with their places in the log, as ``take_ahead``."""
+        self._aside(room, lambda batch: batch.take_stubs(stubs))
+
+    def take_contents(self, room: int, place: int, raw: bytes) -> bool:
+        """Take the whole snapshot that was asked for by its place; tell whether it was that one.
+
+        ``is_doubtful`` tells whether to ask again: it was something else, for the first time.
+        """
+        stub = absent.at_place(self._db, room, place)
+        self.is_doubtful = False
+        if stub is None:
+            return True  # a newer one has come meanwhile
+        if raw and is_whole(stub, raw):
+            self.take_ahead(room, [raw])
+            return True
+        with self._db.atomic(durable=False):
+            lease.check(self._db, self._holder)
+            absent.set_wanted(self._db, stub, False)
+            if raw and not stub.is_doubted:
+                absent.set_doubted(self._db, stub)
+                self.is_doubtful = True
+        return False
+
+    def _aside(self, room: int, take: Callable[[Batch], None]) -> None:
+        """Take something beside a room's log, in a transaction."""
         try:
             with self._db.atomic(durable=False):
                 lease.check(self._db, self._holder)
@@ -105,7 +134,7 @@ class Receiver:
                 now_ms, me = self._clock.now_ms(), self._keys.device
                 before = rooms.last_change(self._db)
                 batch = Batch(self._db, self._volumes, row, now_ms, me)
-                batch.take(told(envelopes), keys=self._keys)
+                take(batch)
                 self.is_doubtful = batch.is_doubtful
                 fade(self._db, me=me, now_ms=now_ms)
                 has_room = take_letters(self._db, row, after=before, me=me, now_ms=now_ms)

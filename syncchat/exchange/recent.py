@@ -17,7 +17,7 @@ from ..core.snapshots import decode_snapshot
 from ..core.values import Root
 from ..errors import DecodeError, TrustError
 from ..ids import DeviceId, DeviceKey, MessageId, Stamp, device_text, message_id
-from ..storage import chains, rooms
+from ..storage import absent, chains, rooms
 from ..storage.chains import ChainRow
 from ..trust import chain as links
 from ..trust.keys import DeviceKeys, verify
@@ -83,8 +83,8 @@ class RecentBatch(Batch):
             rooms.observe_stamp(self._db, self._latest, self._now_ms)
 
     def take_back(self) -> None:
-        """Take back what no chain has brought."""
-        self._view.take_back()
+        """Take back what no chain has brought, nor can before its volume is fetched."""
+        self._view.take_back(but=absent.volumes(self._db, self._room.id))
         self._flush()
 
     def _show(self, said: Sequence[_Said]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..ids import DeviceId
 from ..ports import Random
-from ..storage import chains, lease, rooms, snapshots
+from ..storage import absent, chains, lease, rooms, snapshots
 from ..storage.database import Database
 from ..sync.session import Session
 from ..wire.limits import ENVELOPES_PER_PUSH_MAX, FRAME_BYTES_MAX
@@ -62,14 +62,18 @@ class Refiller:
 
     def chains_seen(self, progress: Progress, heads: dict[DeviceId, int], *, now_ms: int) -> None:
         """Compare what the relay has of others' chains with what is here."""
-        progress.refills = [
-            (chain.id, heads.get(chain.device, 0), upto)
-            for chain, upto in self._wanted(progress.row)
-            if chain.device != self._me
-            and heads.get(chain.device, 0) < upto
-            and chain.was_ever_read
-        ]
-        if not progress.refills:
+        progress.refills = []
+        is_blocked = False
+        for chain, end in self._wanted(progress.row):
+            there = heads.get(chain.device, 0)
+            if chain.device == self._me or there >= end or not chain.was_ever_read:
+                continue
+            gap = absent.first_gap(self._db, chain.id, there)  # which others must fill first
+            is_blocked |= gap is not None and gap <= end
+            upto = end if gap is None else min(end, gap - 1)
+            if there < upto:
+                progress.refills.append((chain.id, there, upto))
+        if not progress.refills and not is_blocked:
             self.set_owed(progress, False)
         elif progress.refills == progress.refilled:  # it takes no more now, or has not yet
             progress.refills, progress.refilled = [], []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..ports import Clock, Random
-from ..storage import chains, identity, operators, rooms, snapshots
+from ..storage import absent, chains, identity, operators, rooms, snapshots
 from ..storage.database import Database
 from ..storage.rooms import RoomRow, Standing
 from ..sync.events import Dead, Refused
 from ..sync.session import Session
 from ..trust.keys import DeviceKeys
-from ..wire.limits import ENVELOPES_PER_PUSH_MAX
+from ..wire.limits import CONTENTS_IN_FLIGHT_MAX, ENVELOPES_PER_PUSH_MAX
 from .acks import Acks
 from .duties import Duties
 from .progress import Progress
@@ -200,6 +200,21 @@ class Sending:
         if wait_ms and not is_made:
             progress.snapshot_at_ms = self._now() + wait_ms
         return is_made
+
+    def _ask_contents(self, progress: Progress) -> None:
+        """Ask for old history that is needed here, or wanted."""
+        if not progress.has_absent or not progress.is_open or progress.is_closed:
+            return
+        left = CONTENTS_IN_FLIGHT_MAX - len(progress.asked)
+        but = sorted(progress.asked | progress.refused)
+        places = absent.needed(
+            self._db, progress.row, limit=left, but=but, is_live=progress.is_live
+        )
+        if places:
+            progress.asked |= set(places)
+            self._session.ask_contents(progress.room, places)
+        elif not progress.asked:
+            progress.has_absent = absent.count(self._db, progress.row) > 0
 
     def _give_up(self, reason: str) -> None:
         """End this connection: the next one starts from what is known for sure."""

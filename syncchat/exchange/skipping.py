@@ -33,6 +33,15 @@ def covered(db: Database, row: ChainRow, after: int, before: int) -> list[Covere
     return snapshots.covered_between(db, row.id, after, min(before, row.seq + 1))
 
 
+def go_to(db: Database, reading: ChainReading, row: ChainRow, header: Header) -> None:
+    """Have a reading go on at a place that the chain itself may have left behind: what came ahead
+    of its turn, or out of it, does not count there."""
+    before = snapshots.volume_before(db, row.id, header.seq)
+    reading.volume = max(reading.volume, before, min(row.passed, header.volume - 1))
+    stamp = snapshots.stamp_before(db, row.id, header.seq, header.volume)
+    reading.last_stamp = Stamp(max(reading.last_stamp, stamp))
+
+
 def link_before(db: Database, chain: int, envelope: Envelope, header: Header) -> bytes:
     """Return the link that a stored envelope follows; a snapshot says it itself."""
     if header.kind == EnvelopeKind.SNAPSHOT:

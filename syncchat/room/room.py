@@ -11,6 +11,7 @@ from .delivery import RoomDelivery
 from .drafts import RoomDrafts
 from .forwarding import RoomForwarding
 from .looks import RoomLooks
+from .older import RoomOlder
 from .outgoing import RoomOutbox
 from .pins import RoomPins
 from .places import RoomPlaces
@@ -30,6 +31,7 @@ class Room(
     RoomPlaces,
     RoomForwarding,
     RoomReading,
+    RoomOlder,
     RoomSearch,
     RoomUnread,
     RoomDelivery,

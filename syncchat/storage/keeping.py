@@ -13,7 +13,7 @@ from ..core.clock import ZERO, ms_of
 from ..core.keeping import is_before
 from ..core.reader import Change
 from ..core.values import ABOUT_MESSAGES, Root
-from ..ids import DeviceId, MessageId, Stamp
+from ..ids import STAMP_CHARS, DeviceId, MessageId, Stamp
 from . import outbox, rooms, view
 from .chains import ChainRow
 from .database import Database
@@ -24,9 +24,16 @@ SWEEP_MAX = 256
 """Messages that are looked at at once, so that nobody waits for long: about 25 ms."""
 
 _ABOUT = ", ".join(str(int(root)) for root in sorted(ABOUT_MESSAGES - {Root.DELETES}))
+_MAY_BE_LEFT = (
+    "exists (select 1 from absent join chain as writer on writer.id = absent.chain "
+    f"where writer.room = {{0}} and writer.device = substr({{1}}, {STAMP_CHARS + 1}))"
+)
+"""Is true of a message that may stand in what this device has left at the relay."""
+
 _HAS_MESSAGE = (
-    "exists (select 1 from message as said where said.room = mark.room "
-    "and said.message = mark.target and said.clock is not null)"
+    "(exists (select 1 from message as said where said.room = mark.room "
+    "and said.message = mark.target and said.clock is not null) "
+    f"or {_MAY_BE_LEFT.format('mark.room', 'mark.target')})"
 )
 _OWN_ENTRIES = (
     "select volume, message as target, message < ?2 as is_over from message "
@@ -136,7 +143,8 @@ def _unsend(db: Database, room: int, cutoff: str, batch: view.ViewBatch, *, me: 
 
 def _is_in_journal(db: Database, room: int, message: str) -> bool:
     row = db.row(
-        "select 1 from message where room = ? and message = ? and clock is not null",
+        "select 1 from message where room = ?1 and message = ?2 and clock is not null "
+        f"union all select 1 where {_MAY_BE_LEFT.format('?1', '?2')} limit 1",
         (room, message),
     )
     return row is not None

@@ -11,6 +11,7 @@ import json
 from sqlite_utils import Database as Tables
 from sqlite_utils.migrations import Migrations
 
+from .absent import ABSENT
 from .file_tables import FILES
 from .previews import PREVIEWS
 from .snapshot_tables import KEEPING, SNAPSHOTS
@@ -116,6 +117,12 @@ def m114_erasures(db: Tables) -> None:
 def m115_keeping(db: Tables) -> None:
     """Note how long rooms keep their messages."""
     _make(db, KEEPING)
+
+
+@migrations()
+def m116_absent(db: Tables) -> None:
+    """Make room for snapshots whose contents are left at the relay."""
+    _make(db, ABSENT)
 
 
 def _make(db: Tables, script: str) -> None:

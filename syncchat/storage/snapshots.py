@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..ids import Stamp
+from ..core.clock import ZERO
+from ..ids import STAMP_CHARS, Stamp
 from ..wire.coverage import Range
 from . import chains
 from .chains import ChainRow, StoredEnvelope
@@ -56,7 +57,10 @@ def note(
     """
     if newest(db, chain, volume) > seq:
         return
-    db.execute("delete from covered where chain = ? and volume = ?", (chain, volume))
+    db.executemany(  # what it leaves out stays: chains must go on over that until it is refused
+        "delete from covered where chain = ? and volume = ? and first >= ? and last <= ?",
+        [(chain, volume, first, last) for first, last, _ in ranges],
+    )
     db.executemany(
         "insert or replace into covered (chain, first, last, link, volume, stamp) "
         "values (?, ?, ?, ?, ?, ?)",
@@ -247,6 +251,38 @@ def link_before(db: Database, chain: int, seq: int) -> bytes:
         assert found is not None
         return found.link
     return chains.link_before(db, chain, seq)
+
+
+def volume_before(db: Database, chain: int, seq: int) -> int:
+    """Return the newest volume of what was read of a chain before a place, or is covered there."""
+    (found,) = db.execute(
+        "select max(coalesce((select max(volume) from envelope where chain = ?1 and seq < ?2 "
+        "and held = 0), 0), coalesce((select max(volume) from covered where chain = ?1 "
+        "and first < ?2), 0))",
+        (chain, seq),
+    ).fetchone()
+    return int(found)
+
+
+def stamp_before(db: Database, chain: int, seq: int, volume: int) -> Stamp:
+    """Return the newest stamp that is known of a chain before a place in one of its volumes.
+
+    What was read of later volumes may have come out of its order, and does not count.
+    """
+    is_read = (
+        "exists (select 1 from volume where volume.chain = entry.chain "
+        "and number = entry.volume and entry.clock < volume.clock)"
+    )
+    (found,) = db.execute(
+        "select max(found) from ("
+        f"select max(substr(message, 1, {STAMP_CHARS})) as found from message as entry "
+        f"where chain = ?1 and volume <= ?3 and {is_read} "
+        f"union all select max(at) from mark as entry where chain = ?1 and volume <= ?3 "
+        f"and {is_read} "
+        "union all select max(stamp) from covered where chain = ?1 and first < ?2)",
+        (chain, seq, volume),
+    ).fetchone()
+    return Stamp(found or ZERO)
 
 
 def _covered(row: Sequence[object]) -> Covered:

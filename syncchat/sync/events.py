@@ -62,6 +62,23 @@ class SnapshotsTold:
 
 
 @dataclass(frozen=True, slots=True)
+class StubsTold:
+    """Stubs of snapshots arrived, each with the place in the log where the whole one stands."""
+
+    room: bytes
+    stubs: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContentsCame:
+    """The snapshot at a place of the log that was asked for; empty where there is none now."""
+
+    room: bytes
+    place: int
+    envelope: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RecentTold:
     """The newest of a room arrived ahead of the rest: ``envelopes`` at ``places`` of its log.
 
@@ -181,6 +198,8 @@ SessionEvent = (
     | AccessChanged
     | Delivered
     | SnapshotsTold
+    | StubsTold
+    | ContentsCame
     | RecentTold
     | CaughtUp
     | Acked

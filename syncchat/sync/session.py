@@ -37,6 +37,7 @@ from .events import (
     Acked,
     CaughtUp,
     ChainsSeen,
+    ContentsCame,
     CursorsSeen,
     Dead,
     Delivered,
@@ -47,6 +48,7 @@ from .events import (
     SessionEvent,
     SignalHeard,
     SnapshotsTold,
+    StubsTold,
     TokenWanted,
 )
 from .greeting import auth_for
@@ -75,12 +77,15 @@ class Position:
     own_seq: int
     proof: DeviceKeys | None = None
     """Keys of an invite, or of the person's root, that open the room to a device it lacks."""
+    is_light: bool = False
+    """Whether old history of the room is to stay at the relay."""
 
 
 _OPENING = "the opening of a room"
 _LOG = "the rest of a room's log"
 _ACK = "an answer to what was sent"
 _CHAINS = "the list of chains that it holds"
+_CONTENTS = "old history that was asked for"
 
 
 @dataclass(slots=True)
@@ -127,6 +132,7 @@ class Session:
         self._pushed = 0
         self._chains: dict[int, _ChainsAnswer] = {}
         self._behind: set[int] = set()
+        self._contents: set[tuple[int, int]] = set()
         self._owed_since_ms: dict[str, int] = {}
         self._pongs = 0
         self.blobs = Blobs()
@@ -172,7 +178,8 @@ class Session:
                 frames.RoomCursor(p.room, p.cursor, p.fingerprint, p.own_seq, self._proof(p))
                 for p in part
             ]
-            self._send(frames.Open(incarnation, cursors, recent))
+            light = [number for number, position in enumerate(part) if position.is_light]
+            self._send(frames.Open(incarnation, cursors, recent, light))
 
     def _proof(self, position: Position) -> frames.Proof | None:
         if position.proof is None:
@@ -196,6 +203,14 @@ class Session:
         """Ask how much of each chain the relay holds; ChainsSeen follows."""
         self._chains.setdefault(self._aliases[room], _ChainsAnswer())
         self._send(frames.AskChains(self._aliases[room]))
+
+    def ask_contents(self, room: bytes, places: Sequence[int]) -> None:
+        """Ask for the snapshots at some places of a room's log; ContentsCame follows for each.
+
+        No more than ``CONTENTS_IN_FLIGHT_MAX`` may be under way."""
+        alias = self._aliases[room]
+        self._contents |= {(alias, place) for place in places}
+        self._send(frames.AskContents(alias, list(places)))
 
     def ask_cursors(self, room: bytes) -> None:
         """Ask how far other devices are; CursorsSeen follows."""
@@ -271,6 +286,18 @@ class Session:
                 if alias in self._behind:
                     self._owed_since_ms.pop(_LOG, None)
                 return [SnapshotsTold(self._room(alias), tuple(envelopes))]
+            case frames.Stubs(alias, places, stubs):
+                if len(places) != len(stubs):
+                    raise _OutOfPlace("Stubs that have no place")
+                if alias in self._behind:
+                    self._owed_since_ms.pop(_LOG, None)
+                return [StubsTold(self._room(alias), tuple(zip(places, stubs, strict=True)))]
+            case frames.Contents(alias, place, envelope):
+                if (alias, place) not in self._contents:
+                    raise _OutOfPlace("Contents that were not asked for")
+                self._contents.discard((alias, place))
+                self._owed_since_ms.pop(_CONTENTS, None)
+                return [ContentsCame(self._room(alias), place, envelope)]
             case frames.Recent(alias, since, places, envelopes, links, more):
                 if len(places) != len(envelopes):
                     raise _OutOfPlace("a Recent with envelopes that have no place")
@@ -426,6 +453,7 @@ class Session:
             (_LOG, self._behind),
             (_ACK, self._pushes),
             (_CHAINS, self._chains),
+            (_CONTENTS, self._contents),
         )
         for what, open_asks in owed:
             if not open_asks:

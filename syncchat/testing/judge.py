@@ -133,13 +133,12 @@ class Judge:
 
     def _check_really_delivered(self, peer: SimPeer, message: Message) -> None:
         """See that somebody else has what now counts as delivered."""
-        others = [other for other in self._world.peers if other is not peer]
-        is_honest = type(self._world.relay) is SimRelay
-        if not is_honest or self._world.has_forgotten or not all(p.is_running for p in others):
+        others, world = [each for each in self._world.peers if each is not peer], self._world
+        is_false = world.has_forgotten or type(world.relay) is not SimRelay
+        if is_false or not all(p.is_running for p in others):
             return  # who had it may not have it any more
-        for other in others:
-            if any(found.id == message.id for found in self._world.shown(other)):
-                return
+        if any(world.little.may_have(other, message) for other in others):
+            return
         raise Divergence(
             f"{peer.name}: {token_of(message)} counts as {message.status}, and nobody else has it"
         )

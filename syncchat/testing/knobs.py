@@ -14,13 +14,14 @@ from unittest import mock
 
 import syncchat_relay.asking
 import syncchat_relay.fanout
+import syncchat_relay.light
 
 from ..core import journal, reader
 from ..exchange import (
-    batch,
     groups,
     jobs,
     refilling,
+    refold,
     sealing,
     sending,
     snapshotting,
@@ -57,7 +58,7 @@ _KNOBS: tuple[tuple[str, tuple[ModuleType, ...], int, int], ...] = (
     ("DOCUMENTS_MAX", (volumes,), 1, 2),
     ("KEYS_MAX", (volumes,), 1, 3),
     ("GROUPS_MAX", (groups,), 1, 2),
-    ("_REFOLD_BATCH", (batch,), 1, 5),
+    ("_REFOLD_BATCH", (refold,), 1, 5),
     ("_CHUNK", (marks,), 1, 5),
     ("ACTIVE_MAX", (transfers,), 1, 2),
     ("STORE_CHUNKS", (jobs,), 1, 3),
@@ -85,6 +86,7 @@ def scaled_down(seed: int) -> Iterator[None]:
         # Always, for no simulated file is larger than a real chunk.
         chunk = 60 + random.below(600)
         stack.enter_context(mock.patch.object(files, "CHUNK_BYTES", chunk))
+        stack.enter_context(mock.patch.object(syncchat_relay.light, "STUBS_FROM_BYTES", 0))
         config = {}
         if random.chance(_CHANCE):
             config["deliver_bytes_max"] = 200 + random.below(3_000)

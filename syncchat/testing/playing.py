@@ -24,6 +24,8 @@ from .world import World
 
 SAFETY_EVERY = 4
 DEEP_EVERY = 5
+FETCH_EVERY = 7
+"""One step in so many is followed by somebody's look at old history."""
 
 
 @dataclass(slots=True)
@@ -98,14 +100,19 @@ def _play(
     world = None
     try:
         world = make_world(seed=schedule.seed, peers=schedule.peers)
+        world.little.draw(schedule.seed)
         for number, step in enumerate(schedule.steps):
             if before is not None:
                 before(world, step)
             perform(world, step)
+            if step.amount % FETCH_EVERY == 0:
+                world.little.fetch(world.peers[step.pick % len(world.peers)])
             if number % SAFETY_EVERY == 0:
                 world.check_safety(world.peers[step.peer % len(world.peers)])
         world.heal()
         world.check()
+        if world.little.peers:
+            world.look_up()
         if schedule.seed % DEEP_EVERY == 0:
             world.shake()
             world.check(deep=True)

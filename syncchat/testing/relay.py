@@ -29,11 +29,10 @@ from syncchat_relay.effects import (
     Send,
     StoreBlob,
     Vouch,
-    perform,
-    perform_appends,
 )
 from syncchat_relay.hub import Hub
 from syncchat_relay.log.memory import MemoryLog
+from syncchat_relay.performing import perform, perform_appends
 
 from .loop import Loop
 from .network import SimLink

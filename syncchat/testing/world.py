@@ -13,6 +13,7 @@ from ..storage import chains, members, previews, rooms
 from .deeds import CANARY
 from .doings import Doings
 from .judge import Judge
+from .little import Little
 from .loop import Loop
 from .oracle import Divergence, Oracle
 from .parcels import Parcels
@@ -28,6 +29,9 @@ JOIN_MS_MAX = 20_000
 
 PEACE_MS = 12_000
 """How long a connection is left alone before it must come back at once when it is cut."""
+
+NEWCOMER_S = 4
+"""Virtual time after which a newcomer who keeps little shows what is recent."""
 
 RETURN_MS_MAX = 4_000
 """Virtual time in which it must: the first back-off, a handshake, and a resend."""
@@ -76,6 +80,7 @@ class World(Doings):
         """Whether a disk went back in time."""
         self._judge = Judge(self)
         self.parcels = Parcels(self)
+        self.little = Little(self)
         self._backups: dict[str, list[tuple[int, int]]] = {}
         self._restored: set[str] = set()
         self.losses = 0
@@ -140,6 +145,8 @@ class World(Doings):
         self.has_newcomer = True
         self.peers.append(peer)
         self.names[peer.peer.id] = peer.name
+        if self.little.peers:
+            self.little.keep(peer)
         peer.go_online()
         return peer
 
@@ -152,7 +159,12 @@ class World(Doings):
             self.run(seconds=0.05)
 
     def lose_device(self, peer: SimPeer) -> None:
-        """Have a device be gone for good; what others have of it must still spread."""
+        """Have a device be gone for good; what others have of it must still spread.
+
+        Not while somebody leaves history at the relay, of which that device may have the only copy.
+        """
+        if self.little.peers:
+            return
         peer.is_lost = True
         peer.kill()
         self.oracle.lost(peer.name)
@@ -197,14 +209,15 @@ class World(Doings):
         self._forget_statuses(peer)
 
     def lose_relay(self, lose: Callable[[], object]) -> bool:
-        """Wipe or roll back the relay, unless a restored peer has yet to learn from it."""
+        """Wipe or roll back the relay, unless a restored peer has yet to learn from it, or somebody
+        left history there that nobody else has."""
         self._restored = {
             peer.name
             for peer in self.peers
             if peer.name in self._restored
             and not (peer.exchange is not None and peer.exchange.is_live(peer.room.id))
         }
-        if self._restored:
+        if self._restored or not self.little.may_lose():
             return False
         lose()
         self.losses += 1
@@ -246,6 +259,7 @@ class World(Doings):
             if not peer.wants_online:
                 peer.go_online()
         self.parcels.want_all()
+        self.little.want_all()
         self.settle(within_ms=SETTLE_MS_MAX)
 
     def settle(self, *, within_ms: int, step_ms: int = 2_000) -> None:
@@ -266,6 +280,7 @@ class World(Doings):
         what they wrote was delivered; and views must be equal to those folded anew.
         """
         self.add_peer()
+        self.little.want_all()
         self.settle(within_ms=SETTLE_MS_MAX)
         self.run(seconds=PEACE_MS / 1000)
         self._judge.check_delivered(self.living)
@@ -281,6 +296,18 @@ class World(Doings):
         if self.may_pass:  # what is over by now is deleted by its author, and then by the others
             self.settle(within_ms=RETURN_MS_MAX, step_ms=500)
 
+    def look_up(self) -> None:
+        """Have somebody new join a settled world who keeps little, and then look at all of it."""
+        newcomer = self.add_peer()
+        for _ in range(3):
+            self.run(seconds=NEWCOMER_S)
+            self.check_safety(newcomer)
+            self.rebuild(newcomer)
+            self.little.fetch(newcomer)
+        self.little.want_all()
+        self.settle(within_ms=SETTLE_MS_MAX)
+        self.check()
+
     def is_settled(self) -> bool:
         """Tell whether all outboxes are empty, all peers caught up, and all digests equal.
 
@@ -295,6 +322,8 @@ class World(Doings):
             if members.intents(peer.peer._db, 1, is_open=True):
                 return False
             if type(self.relay) is SimRelay and not self._is_even(peer):
+                return False
+            if not self.little.has_all(peer):
                 return False
             digests.add(peer.room.digest())
         return len(digests) == 1 and self.parcels.are_settled()

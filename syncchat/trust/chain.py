@@ -168,3 +168,26 @@ def stand_alone(room: bytes, envelope: Envelope, header: Header) -> ChainHead:
     link = link_after(context(room, previous, envelope.header), envelope, header)
     verify(DeviceKey(header.key), signed_text(link), envelope.signature)
     return ChainHead(DeviceKey(header.key), header.seq, link)
+
+
+def stub_of(envelope: Envelope, header: Header) -> Envelope:
+    """Return a snapshot with the hash of what it seals in the place of that."""
+    coverage, sealed = split_body(envelope.body, header.seq)
+    digest = hashlib.blake2b(sealed, digest_size=LINK_BYTES).digest()
+    return Envelope(envelope.header, coverage.raw + digest, envelope.signature)
+
+
+def stub_alone(room: bytes, stub: Envelope, header: Header) -> ChainHead:
+    """Return the chain head after a snapshot of which the stub alone is here.
+
+    Raises ``ChainBroken`` for what is no stub, ``SignatureInvalid`` for one that was altered.
+    """
+    if header.kind != EnvelopeKind.SNAPSHOT:
+        raise ChainBroken("what is told in place of a snapshot is none")
+    assert header.key is not None  # every snapshot that decodes has it
+    coverage, digest = split_body(stub.body, header.seq)
+    if len(digest) != LINK_BYTES:
+        raise ChainBroken("the stub of a snapshot ends with something else than a hash")
+    link = link_hash(context(room, coverage.previous, stub.header), stub.body)
+    verify(DeviceKey(header.key), signed_text(link), stub.signature)
+    return ChainHead(DeviceKey(header.key), header.seq, link)

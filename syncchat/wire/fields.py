@@ -6,10 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from .limits import BLOB_NAMES_MAX, TOKEN_CHARS_MAX
+from .limits import BLOB_NAMES_MAX, ROOMS_PER_OPEN_MAX, TOKEN_CHARS_MAX
 
 Seq = Annotated[int, Meta(ge=0, lt=2**53)]
 Alias = Annotated[int, Meta(ge=0, lt=2**53)]
+Place = Annotated[int, Meta(ge=0, lt=ROOMS_PER_OPEN_MAX)]
 Millis = Annotated[int, Meta(ge=0, lt=2**53)]
 RoomBytes = Annotated[bytes, Meta(min_length=16, max_length=16)]
 DeviceBytes = Annotated[bytes, Meta(min_length=8, max_length=8)]

@@ -49,6 +49,7 @@ from .fields import (
     Millis,
     Nonce,
     OperatorProof,
+    Place,
     RoomBytes,
     Seq,
     Signature,
@@ -64,6 +65,9 @@ from .file_frames import BlobStates as BlobStates
 from .file_frames import DropBlobs as DropBlobs
 from .file_frames import GetBlob as GetBlob
 from .file_frames import PutBlob as PutBlob
+from .history_frames import AskContents as AskContents
+from .history_frames import Contents as Contents
+from .history_frames import Stubs as Stubs
 from .limits import (
     CHAINS_PER_FRAME_MAX,
     ENVELOPES_PER_PUSH_MAX,
@@ -130,12 +134,16 @@ class Open(Frame, frozen=True, array_like=True, tag=3):
 
     With another incarnation than the relay's all cursors count as 0. Of a room of which the peer
     lacks more than ``recent`` envelopes it wants to see so many of the newest first (Recent); 0
-    for none.
+    for none. ``light`` has the positions of rooms of which it wants no old history then: Stubs in
+    the place of Snapshots.
     """
 
     incarnation: Incarnation
     rooms: Annotated[list[RoomCursor], Meta(max_length=ROOMS_PER_OPEN_MAX)]
     recent: Annotated[int, Meta(ge=0, lt=RECENT_ENVELOPES_MAX + 1)] = 0
+    light: Annotated[list[Place], Meta(max_length=ROOMS_PER_OPEN_MAX)] = msgspec.field(
+        default_factory=list
+    )
 
 
 class RoomState(Struct, frozen=True, array_like=True):
@@ -146,7 +154,7 @@ class RoomState(Struct, frozen=True, array_like=True):
     says that there is no such room, or that this device may not read it, which look alike.
     """
 
-    position: Annotated[int, Meta(ge=0, lt=ROOMS_PER_OPEN_MAX)]
+    position: Place
     after: Seq
     head: Seq
     own_seq: Seq
@@ -390,6 +398,9 @@ AnyFrame = (
     | Ack
     | Deliver
     | Snapshots
+    | Stubs
+    | AskContents
+    | Contents
     | Live
     | Applied
     | Cursors
@@ -415,7 +426,7 @@ AnyFrame = (
     | Recent
 )
 
-KNOWN_TAGS = frozenset(range(1, 32))
+KNOWN_TAGS = frozenset(range(1, 35))
 TAGS_MAX = 2**16
 
 _encoder = msgspec.msgpack.Encoder()

@@ -33,6 +33,9 @@ file up, few enough to bound its memory. What is sent beyond them is not stored.
 RECENT_ENVELOPES_MAX = 1_000
 """Of the newest envelopes of a room, how many a peer may want to see first."""
 
+CONTENTS_IN_FLIGHT_MAX = 8
+"""Snapshots of a room that a peer may have asked for and not got: a relay holds so many at once."""
+
 ROOMS_PER_OPEN_MAX = 4_000
 """Rooms in one Open frame (about 45 bytes each); more rooms take more frames."""
 

@@ -27,11 +27,10 @@ from syncchat_relay.effects import (
     Send,
     StoreBlob,
     Vouch,
-    perform,
-    perform_appends,
 )
 from syncchat_relay.hub import Hub
 from syncchat_relay.log.memory import MemoryLog
+from syncchat_relay.performing import perform, perform_appends
 
 from syncchat.sync.events import Ready, RoomOpened
 from syncchat.sync.session import PONGS_WAITING_MAX, Position, Session

@@ -186,6 +186,7 @@ def _hub() -> bytes:
             does(0, wait) * 4,
             said(0, frames.AskCursors(1)),
             said(0, frames.AskChains(1)),
+            said(0, frames.AskContents(1, [1, 9])),
             said(0, frames.Push(1, 2, envelopes[:1])),
             said(0, frames.Push(2, 3, envelopes[1:2])),
             said(1, frames.Ping(1)),

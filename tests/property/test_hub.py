@@ -26,6 +26,7 @@ from syncchat.wire.frames import (
     AnyFrame,
     Applied,
     AskChains,
+    AskContents,
     AskCursors,
     Deliver,
     Error,
@@ -145,12 +146,13 @@ class HubMachine(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         ms=st.integers(0, 1_500),
-        ask=st.sampled_from([Applied, AskChains, AskCursors]),
+        ask=st.sampled_from([Applied, AskChains, AskCursors, AskContents]),
     )
     def chatter(self, data: st.DataObject, ms: int, ask: type[Frame]) -> None:
         receiver = self.any(data)
         for alias, position in receiver.positions.items():
-            frame = Applied(alias, position) if ask is Applied else ask(alias)
+            more = {Applied: (position,), AskContents: ([position],)}.get(ask, ())
+            frame = ask(alias, *more)
             self.world.send(receiver.link, frame)
         self.world.tick(ms)
 

@@ -42,6 +42,13 @@ FRAMES = st.one_of(
     ),
     st.builds(frames.Snapshots, SMALL, st.lists(st.binary(max_size=3), min_size=1)),
     st.builds(
+        frames.Stubs,
+        SMALL,
+        st.lists(SMALL, min_size=1, max_size=2),
+        st.lists(st.binary(max_size=3), min_size=1, max_size=2),
+    ),
+    st.builds(frames.Contents, SMALL, SMALL, st.binary(max_size=3)),
+    st.builds(
         frames.Recent,
         SMALL,
         SMALL,
@@ -88,6 +95,7 @@ ACTS = st.one_of(
     INPUT.map(lambda raw: ("receive", raw)),
     st.integers(0, 50_000).map(lambda ms: ("tick", ms)),
     st.integers(0, 2).map(lambda room: ("push", room)),
+    SMALL.map(lambda place: ("ask", place)),
 )
 
 
@@ -111,7 +119,10 @@ def test_random_frames_raise_nothing_and_end_a_session_at_most_once(
             assert isinstance(value, int)
             now += value
             events = session.tick(now)
-        elif known and session.is_ready and session.pushes_free:
+        elif what == "ask" and known and session.is_ready:
+            assert isinstance(value, int)
+            session.ask_contents(ROOMS[0], [value])
+        elif what == "push" and known and session.is_ready and session.pushes_free:
             assert isinstance(value, int)
             session.push(ROOMS[value], [b"x"])
         for event in events:
@@ -153,6 +164,8 @@ def test_every_frame_that_a_relay_sends_is_tried() -> None:
         "Opened",
         "Deliver",
         "Snapshots",
+        "Stubs",
+        "Contents",
         "Recent",
         "Live",
         "Ack",
@@ -175,6 +188,6 @@ def test_every_frame_that_a_relay_sends_is_tried() -> None:
     }
     all_frames = {kind.__name__ for kind in get_args(frames.AnyFrame)}
     from_peers = {"Auth", "Open", "Push", "AskChains", "AskCursors", "Renew", "Revoke"}
-    from_peers |= {"Find", "PutBlob", "AskBlobs", "DropBlobs", "GetBlob"}
+    from_peers |= {"Find", "AskContents", "PutBlob", "AskBlobs", "DropBlobs", "GetBlob"}
     assert all_frames - tried == from_peers
     assert msgspec.msgpack.decode(HELLO)[0] == 1

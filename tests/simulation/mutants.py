@@ -35,6 +35,7 @@ from .mutants_of_files import FILE_MUTANTS
 from .mutants_of_groups import GROUP_MUTANTS
 from .mutants_of_keeping import KEEPING_MUTANTS
 from .mutants_of_kinds import KIND_MUTANTS
+from .mutants_of_little import LITTLE_MUTANTS
 from .mutants_of_reading import READING_MUTANTS
 from .mutants_of_recent import RECENT_MUTANTS
 from .mutants_of_search import SEARCH_MUTANTS
@@ -491,4 +492,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *SNAPSHOT_MUTANTS,
     *RECENT_MUTANTS,
     *KEEPING_MUTANTS,
+    *LITTLE_MUTANTS,
 )

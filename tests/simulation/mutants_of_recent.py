@@ -45,7 +45,7 @@ RECENT_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "previews stay for ever",
         "What no chain has brought is not taken back when a room has caught up.",
-        (Edit(Exchange._caught_up, "self._receiver.settle_recent(progress.row)", "pass"),),
+        (Edit(Exchange._settle_recent, "self._receiver.settle_recent(progress.row)", "pass"),),
         scenario=scenarios.taken_back,
     ),
 )

@@ -81,7 +81,7 @@ SNAPSHOT_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "snapshot ahead is never taken up",
         "A chain does not take in the snapshots that came ahead of it.",
-        (Edit(Batch._skip, "if ahead is None:", "if True:"),),
+        (Edit(Batch._skip, "if raw is None:", "if True:"),),
         scenario=scenarios.newcomer,
     ),
     Mutant(

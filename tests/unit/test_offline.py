@@ -21,7 +21,7 @@ from tests.unit.media.samples import photograph, sound
 
 FEATURES = Path(__file__).parents[2] / "docs" / "explanation" / "features.md"
 
-WAITS = {"fetched"}
+WAITS = {"fetched", "fetch_older"}
 """What is there to wait for others."""
 
 
@@ -147,6 +147,9 @@ def for_oneself(peer: Peer, room: Room, theirs: str, bob: str) -> None:
     peer.set_receipts_up_to(5)
     room.set_level("mentions")
     room.mute(timedelta(hours=1))
+    room.keep_history("recent")
+    room.keep_history("all")
+    assert not room.has_older and room.history_kept == "all"
     room.unmute()
     room.set_draft("half a thought")
     assert room.draft() is not None

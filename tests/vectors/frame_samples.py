@@ -30,6 +30,7 @@ def frame_samples() -> list[tuple[str, frames.Frame]]:
         ("open_two_rooms", frames.Open(INCARNATION, [cursor, empty])),
         ("open_with_a_proof", frames.Open(bytes(8), [_proved(empty)])),
         ("open_recent_first", frames.Open(INCARNATION, [cursor], 256)),
+        ("open_one_light", frames.Open(INCARNATION, [cursor, empty], 256, [1])),
         ("opened_as_said", frames.Opened([4, 5], [])),
         ("opened_one_differs", frames.Opened([4, 5], [frames.RoomState(1, 0, 300, 2)])),
         ("opened_one_closed", frames.Opened([6], [frames.RoomState(0, 0, 0, 0, True)])),
@@ -46,6 +47,10 @@ def frame_samples() -> list[tuple[str, frames.Frame]]:
             ),
         ),
         ("snapshots", frames.Snapshots(4, [b"first snapshot", b"second snapshot"])),
+        ("stubs", frames.Stubs(4, [120, 200], [b"first stub", b"second stub"])),
+        ("ask_contents", frames.AskContents(4, [120, 200])),
+        ("contents", frames.Contents(4, 120, b"a whole snapshot")),
+        ("contents_gone", frames.Contents(4, 200, b"")),
         (
             "recent",
             frames.Recent(

@@ -66,6 +66,7 @@ _COMMANDS = {
         "topic": (f"{_HERE}.looks:topic", "Print or say what a room is about."),
         "keep": (f"{_HERE}.looks:keep", "Keep messages of a room for a time only."),
         "timer": (f"{_HERE}.looks:timer", "Let messages disappear after a time."),
+        "history-kept": (f"{_HERE}.older:history_kept", "Say how much of a room is kept here."),
         "avatar": (f"{_HERE}.looks:avatar", "Show a picture of you or of a room."),
     },
     "Files": {

@@ -112,6 +112,12 @@ def send(
 @click.option("--threads", is_flag=True, help="Also the replies in threads.")
 @click.option("--unread", is_flag=True, help="From the first unread message on.")
 @click.option("--ids", is_flag=True, help="Begin each line with the message's id.")
+@click.option(
+    "--fetch",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Connect, and fetch older history that is not here, within so long; else exit with 5.",
+)
 @db_option
 @json_option
 def history(
@@ -124,6 +130,7 @@ def history(
     threads: bool,
     unread: bool,
     ids: bool,
+    fetch: float | None,
     db: Path | None,
     as_json: bool,
 ) -> None:
@@ -135,15 +142,19 @@ def history(
       syncchat history Team --unread           where you stopped reading
       syncchat history Team --thread 01K5Z3W8
       syncchat history Team --all --json > team.jsonl
+      syncchat history Team --fetch 15         more of a room that keeps what is recent
 
-    Touches only your database and marks nothing as read; 'read' does. Replies in threads are left
-    out unless asked for.
+    Without --fetch it touches only your database. It marks nothing as read; 'read' does. Replies
+    in threads are left out unless asked for.
     """
+    from .older import fetch_older, tell_older
     from .show import Names, draws, lines_of
 
     with opened(db) as peer:
         there = peer.room(room)
         tell_standing(there)
+        if fetch is not None:
+            fetch_older(peer, there, None if everything else limit, fetch)
         names = Names(there)
         asked: dict[str, Any] = {
             "before": whole_id(there, before),
@@ -164,6 +175,7 @@ def history(
             else:
                 for line in lines_of(page, names, ids=ids, is_drawn=draws(sys.stdout)):
                     click.echo(line)
+        tell_older(there)
 
 
 def whole_id(room: Room, given: str | None) -> str | None:

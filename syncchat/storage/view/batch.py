@@ -116,9 +116,14 @@ class ViewBatch:
                 self._previews.discard(preview)
                 self._confirmed.append(preview)
 
-    def take_back(self) -> None:
-        """Take back what was shown ahead and that its chain did not bring."""
-        for preview in sorted(self._previews):
+    def take_back(self, *, but: Set[tuple[int, int]] = frozenset()) -> None:
+        """Take back what was shown ahead and that its chain did not bring.
+
+        Not in the (chain, volume) of ``but``, of which a peer that keeps little has the rest yet
+        to fetch.
+        """
+        left = {preview for preview in self._previews if preview[:2] in but}
+        for preview in sorted(self._previews - left):
             chain, volume, clock, root, key = preview
             if root is Root.MESSAGES:
                 if (message := self._message_of(preview)) is not None:
@@ -136,8 +141,8 @@ class ViewBatch:
                 self._fields.take_back(root, key, row[0])
             else:
                 self._messages.touch(MessageId(key[:26]))
-        self._confirmed += sorted(self._previews)
-        self._previews.clear()
+        self._confirmed += sorted(self._previews - left)
+        self._previews = left
 
     def _message_of(self, preview: Preview) -> MessageId | None:
         """Return the message that is shown by a preview, None where it is shown by its chain."""

@@ -84,7 +84,7 @@ def test_walk_finds_the_commands() -> None:
     people += ["leave", "hide", "rotate", "who", "status", "location"]
     people += ["draft", "star", "stars", "archive", "favourite", "forget", "block", "blocked"]
     people += ["schedule", "scheduled", "unschedule", "remind", "reminders"]
-    people += ["direct", "notes", "topic", "timer", "keep", "avatar"]
+    people += ["direct", "notes", "topic", "timer", "keep", "history-kept", "avatar"]
     people += ["edit", "delete", "edits", "react", "unreact", "forward", "report", "reports"]
     people += ["poll", "vote", "close-poll", "pin", "unpin", "pins"]
     people += ["attach", "voice", "files", "download", "cancel", "file-limits"]

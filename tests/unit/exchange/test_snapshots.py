@@ -300,3 +300,20 @@ def test_message_whose_erasure_comes_before_its_tombstone_is_not_told_of_as_new(
     assert inbox.db.rows("select added from message where message = ?", (message,)) == [added]
     assert inbox.db.rows("select * from removed_message") == []
     assert is_sound(inbox)
+
+
+def test_what_waited_while_snapshots_let_the_chain_go_on_is_read_as_of_its_place() -> None:
+    inbox, ann = Inbox(), Device(1)
+    first = ann.send("in the first volume")
+    ann.volume = 1
+    ann.send("1.0")
+    ann.send("1.1")
+    snapshot = ann.snapshot()
+    inbox.receiver.take_ahead(inbox.row, [snapshot])
+    deliver_with_gaps(inbox, first, 3)
+    assert seq_of(inbox, ann) == 4
+    assert inbox.texts() == [], "she is not let in"
+    inbox.let_in(ann.keys.public[:8])
+    assert inbox.texts() == ["in the first volume", "1.0", "1.1"]
+    assert inbox.frozen(ann.id) is None
+    assert is_sound(inbox)

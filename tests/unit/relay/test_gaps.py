@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from syncchat_relay import Admit, Config
-from syncchat_relay.effects import gap_ends
+from syncchat_relay.performing import gap_ends
 
 from syncchat.exchange.logpart import delivered
 from syncchat.trust.chain import EMPTY_FINGERPRINT

@@ -28,12 +28,11 @@ from syncchat_relay.effects import (
     StoreBlob,
     Vouch,
     Vouched,
-    perform,
-    perform_appends,
 )
 from syncchat_relay.hub import Hub
 from syncchat_relay.log import Log
 from syncchat_relay.log.memory import MemoryLog
+from syncchat_relay.performing import perform, perform_appends
 
 from syncchat.ids import DeviceKey
 from syncchat.trust.chain import EMPTY_FINGERPRINT
