@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ..ports import Clock
-from ..storage import absent, lease, previews, rooms
+from ..storage import absent, chains, lease, previews, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.erasing import fade
 from ..storage.rooms import RoomRow
 from ..trust import chain as links
+from ..trust.chain import next_fingerprint
 from ..trust.group import Group
 from ..trust.keys import DeviceKeys
 from ..trust.records import Record
@@ -49,9 +50,11 @@ class Receiver:
     ) -> RoomRow:
         """Apply envelopes at ``after`` + 1 and on of a room's log; return the room as it is then.
 
-        ``gaps`` are those of the delivery (``logpart``). While a room catches up (not ``is_live``)
-        only the last signature of a run is verified; the log's fingerprint tells at the end whether
-        the others are those that the relay has.
+        ``gaps`` are those of the delivery (``logpart``); the fingerprint behind one is the relay's
+        word, so where something was passed over before it, the room's is spoilt: it is read anew
+        when it is opened again, and a relay that is honest by then brings what is missing.
+        While a room catches up (not ``is_live``) only the last signature of a run is verified; the
+        log's fingerprint tells at the end whether the others are those that the relay has.
         Afterwards ``is_doubtful`` tells whether some did not hold and should be asked for again,
         ``has_new_room`` whether somebody told of a room that is to be opened.
         Raises ``HoleInDelivery``, ``LeaseLost`` or the ``StorageError`` family; then nothing of
@@ -81,12 +84,15 @@ class Receiver:
                 fade(self._db, me=me, now_ms=now_ms)
                 has_room = take_letters(self._db, row, after=before, me=me, now_ms=now_ms)
                 self.has_new_room = self.has_new_room or has_room
+                fingerprint = part.fingerprint
+                if gaps and chains.is_missing_before(self._db, room, gaps[-1][1]):
+                    fingerprint = next_fingerprint(fingerprint, b"")
                 rooms.set_position(
                     self._db,
                     room,
                     incarnation=row.incarnation,
                     cursor=part.last,
-                    fingerprint=part.fingerprint,
+                    fingerprint=fingerprint,
                 )
                 rooms.set_head(self._db, room, max(row.head, part.last))
         except BaseException:

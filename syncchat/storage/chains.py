@@ -486,5 +486,12 @@ def release_log(db: Database, room: int, first: int, last: int, *, but: Set[int]
             db.execute("delete from quarantine where id = ?", (row,))
 
 
+def is_missing_before(db: Database, room: int, log_seq: int) -> bool:
+    """Tell whether the relay's log has a damaged envelope before a place, of a chain still read."""
+    found = "select 1 from quarantine left join chain using (room, device) where room = ?"
+    found += " and evidence = 0 and log_seq > 0 and log_seq < ? and frozen is null limit 1"
+    return db.row(found, (room, log_seq)) is not None
+
+
 def _chain(row: tuple[Any, ...]) -> ChainRow:
     return ChainRow(*row)

@@ -6,7 +6,7 @@ import pytest
 
 from syncchat.exchange.logpart import HoleInDelivery, delivered, told
 from syncchat.ids import Stamp
-from syncchat.storage import chains, snapshots
+from syncchat.storage import chains, rooms, snapshots
 from syncchat.trust.chain import next_fingerprint
 from tests.support.devices import Device
 from tests.support.peers import Inbox
@@ -317,3 +317,23 @@ def test_what_waited_while_snapshots_let_the_chain_go_on_is_read_as_of_its_place
     assert inbox.texts() == ["in the first volume", "1.0", "1.1"]
     assert inbox.frozen(ann.id) is None
     assert is_sound(inbox)
+
+
+def test_gap_does_not_hide_that_an_envelope_before_it_was_passed_over() -> None:
+    inbox, ann, bob = Inbox(), Device(1), Device(2)
+    inbox.deliver(ann.send("first"), bob.send("hello"))
+    second, third = ann.send("second"), bob.send("there")
+    bad = second[:-1] + bytes((second[-1] ^ 1,))
+    upto = inbox.cursor + 4
+    gaps = [(1, upto - 1, bytes(range(8)))]
+    for _ in range(2):  # at first sight it is asked for again
+        room = inbox.receiver.apply(inbox.row, inbox.cursor, [bad, third], is_live=False, gaps=gaps)
+    there = next_fingerprint(bytes(range(8)), third)
+    assert room.cursor == upto
+    assert room.fingerprint != there  # so the room is read anew when it is opened again
+    rooms.set_position(
+        inbox.db, inbox.row, incarnation=room.incarnation, cursor=inbox.cursor, fingerprint=bytes(8)
+    )
+    room = inbox.receiver.apply(inbox.row, inbox.cursor, [second, third], is_live=False, gaps=gaps)
+    assert room.fingerprint == there
+    assert inbox.texts() == ["first", "hello", "second", "there"]
