@@ -1,6 +1,6 @@
 """What a room weighs that keeps messages for 90 days only, after a year of them.
 
-Five devices write for 360 days of virtual time, between peers and a relay's hub with its log in
+Some devices write for 360 days of virtual time, between peers and a relay's hub with its log in
 memory: twice a day they connect, and write in turn, some messages at a time. A tenth of the
 messages is edited and a tenth deleted for everyone. One device is away for 60 days, and writes on.
 In the end all have to show the same, also somebody who joins then. *Live* is what the room would
@@ -51,15 +51,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this scenario."""
     parser.add_argument("--messages", type=int, help="how many are written (10,000)")
     parser.add_argument("--burst", type=int, help="how many a device writes at a time (1 and 10)")
+    parser.add_argument("--devices", type=int, default=DEVICES, help=f"who write ({DEVICES})")
 
 
-def run(smoke: bool, *, messages: int | None = None, burst: int | None = None) -> dict[str, Any]:
+def run(
+    smoke: bool,
+    *,
+    messages: int | None = None,
+    burst: int | None = None,
+    devices: int = DEVICES,
+) -> dict[str, Any]:
     """Return the figures."""
     count = messages or (400 if smoke else 10_000)
-    found: dict[str, Any] = {"messages written": count}
+    found: dict[str, Any] = {"messages written": count, "devices": devices}
     for size in (burst,) if burst else (10,) if smoke else (1, 10):
         with tempfile.TemporaryDirectory() as folder:
-            figures = Life(Path(folder), count, size).live(every=16 if smoke else 1)
+            figures = Life(Path(folder), count, size, devices).live(every=16 if smoke else 1)
         found |= {f"{name}, {size} at a time": figure for name, figure in figures.items()}
     return found
 
@@ -67,14 +74,14 @@ def run(smoke: bool, *, messages: int | None = None, burst: int | None = None) -
 class Life:
     """Is one room's year."""
 
-    def __init__(self, folder: Path, messages: int, burst: int) -> None:
+    def __init__(self, folder: Path, messages: int, burst: int, devices: int) -> None:
         self._messages = messages
         self._burst = burst
         self._folder = folder
         self._clock = FakeClock()
         self._net = Net()
         self._chance = SeededRandom("retention")
-        self._peers = [self._open(seed) for seed in range(2, DEVICES + 2)]
+        self._peers = [self._open(seed) for seed in range(2, devices + 2)]
         self._traveller = self._peers[-1]
         room = self._peers[0].create_room("Team", relay=RELAY)
         self._room_id: RoomId = room.id
