@@ -45,6 +45,8 @@ class Little:
 
     def fetch(self, peer: SimPeer) -> None:
         """Ask for the newest that a peer left at the relay, as somebody does who scrolls up."""
+        if not peer.is_running:
+            return  # it died of its last deed
 
         def act(p: Peer) -> None:
             with p._db.atomic(durable=False):

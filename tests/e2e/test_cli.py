@@ -184,7 +184,7 @@ def test_help_and_completion_load_no_engine(tmp_path: Path) -> None:
         timeout=SECONDS_MAX,
         check=True,
     )
-    assert completed.stdout == "plain,history\n"
+    assert completed.stdout == "plain,history\nplain,history-kept\n"
 
 
 def test_the_shell_completes_titles_of_rooms(tmp_path: Path) -> None:
