@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from unittest import mock
 
 from syncchat_relay import light
@@ -41,7 +42,7 @@ def made(*, relay: type[SimRelay] = SimRelay) -> Iterator[tuple[World, SimPeer, 
             peer.watch = None
         alice = world.peers[0]
         for text in TEXTS:
-            _do(world, alice, lambda text=text: alice.room.send(text))  # type: ignore[misc]
+            _do(world, alice, partial(alice.room.send, text))
         world.run(seconds=5)
         late = world.add_peer()
         late.do(lambda: late.room.keep_history("recent"))
@@ -126,7 +127,7 @@ def waits_while_the_chain_goes_on() -> None:
         late.go_offline()
         with mock.patch.object(snapshots, "LOOSE_CLOSED_MIN", 1000):
             for number in range(3 * ENTRIES):
-                _do(world, alice, lambda number=number: alice.room.send(f"more {number}"))  # type: ignore[misc]
+                _do(world, alice, partial(alice.room.send, f"more {number}"))
         late.go_online()
         world.run(seconds=10)
         late.do(lambda: late.room.keep_history("all"))
@@ -141,9 +142,9 @@ def deleted_while_away() -> None:
         late.go_offline()
         for number in (ENTRIES + 2, ENTRIES + 3):
             old = _find(alice, TEXTS[number])
-            _do(world, alice, lambda old=old: alice.room.delete(old.id))  # type: ignore[misc]
+            _do(world, alice, partial(alice.room.delete, old.id))
         for number in range(6):
-            _do(world, alice, lambda number=number: alice.room.send(f"more {number}"))  # type: ignore[misc]
+            _do(world, alice, partial(alice.room.send, f"more {number}"))
         world.run(seconds=5)
         late.go_online()
         world.run(seconds=10)
@@ -244,7 +245,7 @@ def lied_to() -> None:
             _expect(liar.told > 0, True, f"whether it told the lie '{how}'")
             _expect(_shown(late) == TEXTS, False, f"whether all is shown with '{how}'")
             liar.how = ""
-            late.do(lambda late=late: late.room.keep_history("all"))  # type: ignore[misc]
+            late.do(partial(late.room.keep_history, "all"))
             world.run(seconds=90)
             _expect(_shown(late), TEXTS, f"what is shown after '{how}'")
             _expect_agreement(world)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from syncchat.core.message import Message
 from syncchat.testing import Divergence, SimPeer, World
@@ -50,7 +51,7 @@ def edited_meanwhile() -> None:
     def write(world: World, alice: SimPeer) -> None:
         _say(world, alice, *_named(6))
         for text in ("once", "twice", "thrice"):
-            _do(world, alice, lambda text=text: alice.room.edit(_first(alice).id, text))  # type: ignore[misc]
+            _do(world, alice, partial(alice.room.edit, _first(alice).id, text))
 
     with _away(write) as (world, bob):
         bob.kill()
@@ -122,7 +123,7 @@ def _named(count: int) -> list[str]:
 
 def _say(world: World, peer: SimPeer, *texts: str) -> None:
     for text in texts:
-        _do(world, peer, lambda text=text: peer.room.send(text))  # type: ignore[misc]
+        _do(world, peer, partial(peer.room.send, text))
 
 
 def _do(world: World, peer: SimPeer, deed: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from ...errors import NotFoundError, ValidationError
 from ...ids import room_text
 from .options import db_option, hint, json_option, opened, print_json, room_argument
 from .people import tell_standing
+
+if TYPE_CHECKING:
+    from ...room import Room
 
 _UNITS = ((604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
@@ -67,12 +71,7 @@ def timer(room: str, after: str | None, db: Path | None, as_json: bool) -> None:
             found.set_timer(None)
         elif after is not None:
             found.set_timer(_seconds(after, "off"))
-        if after is not None:
-            tell_standing(found)
-        if as_json:
-            print_json({"id": room_text(found.id), "title": found.title, "seconds": found.timer})
-        else:
-            click.echo(span_words(found.timer) if found.timer else "off")
+        _tell_span(found, found.timer, "off", is_set=after is not None, as_json=as_json)
 
 
 @click.command()
@@ -97,12 +96,7 @@ def keep(room: str, time: str | None, db: Path | None, as_json: bool) -> None:
             found.set_keep(None)
         elif time is not None:
             found.set_keep(_seconds(time, "all"))
-        if time is not None:
-            tell_standing(found)
-        if as_json:
-            print_json({"id": room_text(found.id), "title": found.title, "seconds": found.keep})
-        else:
-            click.echo(span_words(found.keep) if found.keep else "all")
+        _tell_span(found, found.keep, "all", is_set=time is not None, as_json=as_json)
 
 
 @click.command()
@@ -154,6 +148,16 @@ def avatar(
             print_json({"of": name, "type": kind, "bytes": size})
         else:
             click.echo(f"{name}: {'no picture' if now is None else now.type}")
+
+
+def _tell_span(room: Room, seconds: int, none: str, *, is_set: bool, as_json: bool) -> None:
+    """Print a time that counts for a room, or the word for none."""
+    if is_set:
+        tell_standing(room)
+    if as_json:
+        print_json({"id": room_text(room.id), "title": room.title, "seconds": seconds})
+    else:
+        click.echo(span_words(seconds) if seconds else none)
 
 
 def _seconds(text: str, none: str) -> int:

@@ -17,6 +17,7 @@ from syncchat.wire.frames import (
     Error,
     Live,
     Open,
+    Opened,
     RoomCursor,
     Snapshots,
     Stubs,
@@ -69,7 +70,7 @@ def opened(
     light_rooms = [0] if is_light else []
     world.send(link, Open(world.log.incarnation, [asked], recent, light_rooms))
     world.settle()
-    return link, link.frames[1].aliases[0]  # type: ignore[union-attr]
+    return link, link.last(Opened).aliases[0]
 
 
 def test_light_room_is_told_of_stubs_with_their_places_and_delivered_without_them() -> None:
