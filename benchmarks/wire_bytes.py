@@ -24,7 +24,7 @@ NAME = "wire_bytes"
 SUMMARY = (
     "bytes of a chat message of 58 bytes, sent alone: up and down in WebSocket frames with acks, "
     "and at rest on the relay, with all of its files and without what is there before the first; "
-    "TCP and IP are not counted, and a snapshot does not exist yet"
+    "TCP and IP are not counted; 'all' and what is at rest include the snapshots made meanwhile"
 )
 TEXT_BYTES = 58
 PAGE_BYTES = 4_096

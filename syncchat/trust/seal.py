@@ -3,12 +3,15 @@
 XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) with a random 24-byte nonce; the whole header,
 the room and the previous link are the associated data, so a body opens only in its own place.
 Padding follows Padmé (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files", PETS
-2019): at most 12 % more bytes, and a length tells O(log log n) bits.
+2019): at most 12 % more bytes, and a length tells O(log log n) bits. Each body is compressed alone
+against a fixed dictionary, so its length depends on nothing but what its writer wrote in it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
+from functools import cached_property
 
 import nacl.bindings as sodium
 import zstandard
@@ -16,13 +19,15 @@ from nacl.exceptions import CryptoError
 
 from ..errors import DecodeError, SealBroken
 from ..wire.limits import UPDATE_BYTES_MAX
+from .phrases import DICTIONARY
 
 ROOM_KEY_BYTES = 32
 TAG_BYTES = 16
-_PLAIN, _ZSTD = 0, 1
+_PLAIN, _ZSTD, _PHRASES = 0, 1, 2
+_LEVEL = 9
 _FLOOR = 32
-_COMPRESS_FROM_BYTES = 256
 _PAD_MARK = 0x80
+_WINDOW_MAX = 2**21
 
 
 def body_key(room_key: bytes, room: bytes, device: bytes) -> bytes:
@@ -34,11 +39,9 @@ def body_key(room_key: bytes, room: bytes, device: bytes) -> bytes:
 
 def seal(key: bytes, nonce: bytes, authenticated: bytes, update: bytes) -> bytes:
     """Return the sealed body of ``update``; ``authenticated`` is the ``chain.context``."""
-    form, payload = _PLAIN, update
-    if len(update) >= _COMPRESS_FROM_BYTES:
-        squeezed = zstandard.ZstdCompressor(level=9, write_content_size=True).compress(update)
-        if len(squeezed) < len(update):
-            form, payload = _ZSTD, squeezed
+    form, payload = _PHRASES, _zstd.compressor.compress(update)
+    if len(payload) >= len(update):
+        form, payload = _PLAIN, update
     text = bytes((form,)) + payload + bytes((_PAD_MARK,))
     text += bytes(padded_length(len(text)) - len(text))
     return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(text, authenticated, nonce, key)
@@ -60,9 +63,9 @@ def open_sealed(key: bytes, nonce: bytes, authenticated: bytes, body: bytes) -> 
     payload = text[1:end]
     if text[0] == _PLAIN:
         return payload
-    if text[0] != _ZSTD:
+    if text[0] not in (_ZSTD, _PHRASES):
         raise DecodeError(f"unknown body form {text[0]}; update syncchat to read it")
-    return _decompress(payload)
+    return _decompress(payload, text[0])
 
 
 def padded_length(length: int) -> int:
@@ -75,12 +78,47 @@ def padded_length(length: int) -> int:
     return (length + mask) & ~mask
 
 
-def _decompress(payload: bytes) -> bytes:
+class _Zstd(threading.local):
+    """Keeps what works with the dictionary; no two threads may use the same."""
+
+    @cached_property
+    def compressor(self) -> zstandard.ZstdCompressor:
+        return zstandard.ZstdCompressor(
+            dict_data=_dictionary(),
+            compression_params=zstandard.ZstdCompressionParameters.from_level(
+                _LEVEL,
+                format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+                write_content_size=True,
+                write_checksum=False,
+                write_dict_id=False,
+            ),
+        )
+
+    @cached_property
+    def decompressor(self) -> zstandard.ZstdDecompressor:
+        return zstandard.ZstdDecompressor(
+            dict_data=_dictionary(),
+            max_window_size=_WINDOW_MAX,
+            format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+        )
+
+
+_zstd = _Zstd()
+
+
+def _dictionary() -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(DICTIONARY, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def _decompress(payload: bytes, form: int) -> bytes:
+    is_plain = form == _ZSTD
+    layout = zstandard.FORMAT_ZSTD1 if is_plain else zstandard.FORMAT_ZSTD1_MAGICLESS
     try:
-        size = zstandard.frame_content_size(payload)
+        size = zstandard.get_frame_parameters(payload, format=layout).content_size
         if not 0 <= size <= UPDATE_BYTES_MAX:
             raise DecodeError(f"the body says that it decompresses to {size} bytes")
-        return zstandard.ZstdDecompressor(max_window_size=2**21).decompress(
+        by = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX) if is_plain else None
+        return (by or _zstd.decompressor).decompress(
             payload, max_output_size=UPDATE_BYTES_MAX, allow_extra_data=False
         )
     except zstandard.ZstdError as exc:

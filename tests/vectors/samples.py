@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import nacl.bindings as sodium
+import zstandard
+
 from syncchat import ids
 from syncchat.core.journal import Entry, Volume
 from syncchat.core.snapshots import encode_snapshot
 from syncchat.core.values import Root
 from syncchat.ids import RoomId, Stamp
-from syncchat.trust import chain, keys, seal
+from syncchat.trust import chain, keys, phrases, seal
 from syncchat.trust.boxes import box_public
 from syncchat.trust.files import FileSeal, blob_name, chunk_bytes, chunk_count
 from syncchat.trust.letters import Complaint, Content, DirectRoom, seal_letter
@@ -293,6 +296,26 @@ def seal_vectors() -> dict[str, Any]:
             "update": LONG_UPDATE.hex(),
             "body": seal.seal(key, nonce, b"a place", LONG_UPDATE).hex(),
         },
+        "compressed without phrases": _of_form_1(key, nonce),
+        "phrases": {
+            "bytes": len(phrases.DICTIONARY),
+            "sha256": hashlib.sha256(phrases.DICTIONARY).hexdigest(),
+        },
+    }
+
+
+def _of_form_1(key: bytes, nonce: bytes) -> dict[str, str]:
+    """Return a body as they were written before there were phrases; nobody writes such any more."""
+    frame = zstandard.ZstdCompressor(level=9, write_content_size=True).compress(LONG_UPDATE)
+    text = b"\x01" + frame + b"\x80"
+    text += bytes(seal.padded_length(len(text)) - len(text))
+    body = sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(text, b"a place", nonce, key)
+    return {
+        "key": key.hex(),
+        "nonce": nonce.hex(),
+        "authenticated": b"a place".hex(),
+        "update": LONG_UPDATE.hex(),
+        "body": body.hex(),
     }
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
 import nacl.bindings as sodium
 import pytest
 import zstandard
 
+from syncchat.core.journal import Entry, Volume
+from syncchat.core.values import MessageValue, Root, encode_value
 from syncchat.errors import DecodeError, SealBroken
-from syncchat.trust import chain, seal
+from syncchat.trust import chain, phrases, seal
 from syncchat.wire.envelope import decode_envelope
 from syncchat.wire.limits import UPDATE_BYTES_MAX
 from tests import vectors
@@ -25,14 +30,29 @@ def _sealed_text(text: bytes) -> bytes:
     return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(text, PLACE, NONCE, KEY)
 
 
+MAGIC = zstandard.MAGIC_NUMBER.to_bytes(4, "little")
+
+
 def _squeezed(update: bytes, *, write_content_size: bool = True) -> bytes:
     compressor = zstandard.ZstdCompressor(level=9, write_content_size=write_content_size)
     return compressor.compress(update)
 
 
+def _phrased(update: bytes, level: int = 9, *, write_checksum: bool = False) -> bytes:
+    """Return the payload of form 2 by the plain words of the reference, not by ``seal``."""
+    compressor = zstandard.ZstdCompressor(
+        dict_data=zstandard.ZstdCompressionDict(
+            phrases.DICTIONARY, dict_type=zstandard.DICT_TYPE_RAWCONTENT
+        ),
+        level=level,
+        write_checksum=write_checksum,
+    )
+    return compressor.compress(update).removeprefix(MAGIC)
+
+
 def _frame(claimed: int, runs: list[int]) -> bytes:
     """Return a zstd frame (RFC 8878) of runs of a letter that says it holds ``claimed`` bytes."""
-    frame = b"\x28\xb5\x2f\xfd\xe0" + claimed.to_bytes(8, "little")
+    frame = MAGIC + b"\xe0" + claimed.to_bytes(8, "little")
     for at, size in enumerate(runs):
         is_last = at == len(runs) - 1
         frame += (size << 3 | 0b010 | is_last).to_bytes(3, "little") + b"a"
@@ -49,12 +69,13 @@ def test_bodies_are_those_of_the_vectors() -> None:
         assert key.hex() == keys[row["device"]]["body_key"]
         place = chain.context(room, bytes.fromhex(row["previous_link"]), envelope.header)
         update = bytes.fromhex(row["update"])
-        assert seal.seal(key, header.nonce, place, update) == envelope.body
+        assert len(seal.seal(key, header.nonce, place, update)) == len(envelope.body)
         assert seal.open_sealed(key, header.nonce, place, envelope.body) == update
 
 
-def test_compressed_body_of_the_vectors_opens() -> None:
-    row = {key: bytes.fromhex(text) for key, text in vectors.load("seals")["compressed"].items()}
+@pytest.mark.parametrize("name", ["compressed", "compressed without phrases"])
+def test_compressed_body_of_the_vectors_opens(name: str) -> None:
+    row = {key: bytes.fromhex(text) for key, text in vectors.load("seals")[name].items()}
     opened = seal.open_sealed(row["key"], row["nonce"], row["authenticated"], row["body"])
     assert opened == row["update"]
     assert len(row["body"]) < len(row["update"]) / 5
@@ -141,7 +162,7 @@ def test_sealed_text_without_an_end_mark_is_refused(text: bytes) -> None:
         seal.open_sealed(KEY, NONCE, PLACE, _sealed_text(text))
 
 
-@pytest.mark.parametrize("form", [2, 0x7F, 0x80, 0xFF])
+@pytest.mark.parametrize("form", [3, 0x7F, 0x80, 0xFF])
 def test_unknown_body_form_says_to_update(form: int) -> None:
     with pytest.raises(DecodeError, match="update syncchat"):
         seal.open_sealed(KEY, NONCE, PLACE, _sealed_text(bytes((form,)) + b"new\x80"))
@@ -149,8 +170,10 @@ def test_unknown_body_form_says_to_update(form: int) -> None:
 
 def test_honest_frame_of_the_kind_that_lies_below_opens() -> None:
     for runs in ([5], [5, 1], [BLOCK_BYTES_MAX] * 8):
-        body = _sealed_text(b"\x01" + _frame(sum(runs), runs) + b"\x80")
-        assert seal.open_sealed(KEY, NONCE, PLACE, body) == b"a" * sum(runs)
+        frame = _frame(sum(runs), runs)
+        for payload in (b"\x01" + frame, b"\x02" + frame.removeprefix(MAGIC)):
+            body = _sealed_text(payload + b"\x80")
+            assert seal.open_sealed(KEY, NONCE, PLACE, body) == b"a" * sum(runs)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +212,9 @@ def test_honest_frame_of_the_kind_that_lies_below_opens() -> None:
     ],
 )
 def test_compressed_body_that_lies_about_itself_is_refused(payload: bytes) -> None:
-    with pytest.raises(DecodeError):
-        seal.open_sealed(KEY, NONCE, PLACE, _sealed_text(b"\x01" + payload + b"\x80"))
+    for text in (b"\x01" + payload, b"\x02" + payload, b"\x02" + payload.removeprefix(MAGIC)):
+        with pytest.raises(DecodeError):
+            seal.open_sealed(KEY, NONCE, PLACE, _sealed_text(text + b"\x80"))
 
 
 def test_zstd_frame_with_its_own_checksum_or_of_another_level_opens() -> None:
@@ -201,6 +225,52 @@ def test_zstd_frame_with_its_own_checksum_or_of_another_level_opens() -> None:
     ):
         body = _sealed_text(b"\x01" + compressor.compress(update) + b"\x80")
         assert seal.open_sealed(KEY, NONCE, PLACE, body) == update
+    for payload in (_phrased(update, 1), _phrased(update, 19, write_checksum=True)):
+        body = _sealed_text(b"\x02" + payload + b"\x80")
+        assert seal.open_sealed(KEY, NONCE, PLACE, body) == update
+
+
+def test_phrases_are_those_of_the_vectors() -> None:
+    file = vectors.load("seals")["phrases"]
+    assert len(phrases.DICTIONARY) == file["bytes"]
+    assert hashlib.sha256(phrases.DICTIONARY).hexdigest() == file["sha256"]
+
+
+def test_frame_that_needs_the_phrases_does_not_open_without_them() -> None:
+    update = _of_a_message("thank you very much, see you soon")
+    payload = _phrased(update)
+    body = _sealed_text(b"\x02" + payload + b"\x80")
+    assert seal.open_sealed(KEY, NONCE, PLACE, body) == update
+    with pytest.raises(DecodeError):
+        seal.open_sealed(KEY, NONCE, PLACE, _sealed_text(b"\x01" + MAGIC + payload + b"\x80"))
+
+
+@pytest.mark.parametrize(
+    ("text", "saved"),
+    [("ok", 8), ("I don't know what is wrong", 24), ("Wir sind heute nicht da", 16)],
+)
+def test_a_message_alone_is_smaller_by_the_phrases(text: str, saved: int) -> None:
+    update = _of_a_message(text)
+    body = seal.seal(KEY, NONCE, PLACE, update)
+    assert len(body) <= seal.padded_length(2 + len(update)) + seal.TAG_BYTES - saved
+    assert seal.open_sealed(KEY, NONCE, PLACE, body) == update
+
+
+def test_threads_seal_and_open_at_once() -> None:
+    update = _of_a_message("how do I get it to work? " * 200)
+    expected = seal.seal(KEY, NONCE, PLACE, update)
+
+    def both(_: int) -> bool:
+        body = seal.seal(KEY, NONCE, PLACE, update)
+        return body == expected and seal.open_sealed(KEY, NONCE, PLACE, body) == update
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(both, range(400)))
+
+
+def _of_a_message(text: str) -> bytes:
+    raw = encode_value(MessageValue(text=text))
+    return Volume(1).write([Entry(Root.MESSAGES, "038RRBH800002", raw)])
 
 
 def test_text_that_does_not_compress_is_sealed_as_it_is() -> None:
