@@ -10,8 +10,9 @@ against a fixed dictionary, so its length depends on nothing but what its writer
 from __future__ import annotations
 
 import hashlib
-import threading
-from functools import cached_property
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
 
 import nacl.bindings as sodium
 import zstandard
@@ -28,6 +29,7 @@ _LEVEL = 9
 _FLOOR = 32
 _PAD_MARK = 0x80
 _WINDOW_MAX = 2**21
+_T = TypeVar("_T")
 
 
 def body_key(room_key: bytes, room: bytes, device: bytes) -> bytes:
@@ -39,7 +41,9 @@ def body_key(room_key: bytes, room: bytes, device: bytes) -> bytes:
 
 def seal(key: bytes, nonce: bytes, authenticated: bytes, update: bytes) -> bytes:
     """Return the sealed body of ``update``; ``authenticated`` is the ``chain.context``."""
-    form, payload = _PHRASES, _zstd.compressor.compress(update)
+    compressor = _take(_compressors, _new_compressor)
+    form, payload = _PHRASES, compressor.compress(update)
+    _compressors.append(compressor)
     if len(payload) >= len(update):
         form, payload = _PLAIN, update
     text = bytes((form,)) + payload + bytes((_PAD_MARK,))
@@ -78,48 +82,62 @@ def padded_length(length: int) -> int:
     return (length + mask) & ~mask
 
 
-class _Zstd(threading.local):
-    """Keeps what works with the dictionary; no two threads may use the same."""
-
-    @cached_property
-    def compressor(self) -> zstandard.ZstdCompressor:
-        return zstandard.ZstdCompressor(
-            dict_data=_dictionary(),
-            compression_params=zstandard.ZstdCompressionParameters.from_level(
-                _LEVEL,
-                format=zstandard.FORMAT_ZSTD1_MAGICLESS,
-                write_content_size=True,
-                write_checksum=False,
-                write_dict_id=False,
-            ),
-        )
-
-    @cached_property
-    def decompressor(self) -> zstandard.ZstdDecompressor:
-        return zstandard.ZstdDecompressor(
-            dict_data=_dictionary(),
-            max_window_size=_WINDOW_MAX,
-            format=zstandard.FORMAT_ZSTD1_MAGICLESS,
-        )
+_compressors: list[zstandard.ZstdCompressor] = []
+_decompressors: list[zstandard.ZstdDecompressor] = []
+"""Those that nobody uses at the moment. Making one costs more than a body, and no two threads may
+use the same at once: so whoever needs one takes it out, and puts it back behind."""
 
 
-_zstd = _Zstd()
+def _take(spare: list[_T], make: Callable[[], _T]) -> _T:
+    try:
+        return spare.pop()
+    except IndexError:
+        return make()
 
 
+@cache
 def _dictionary() -> zstandard.ZstdCompressionDict:
     return zstandard.ZstdCompressionDict(DICTIONARY, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 
+def _new_compressor() -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(
+        dict_data=_dictionary(),
+        compression_params=zstandard.ZstdCompressionParameters.from_level(
+            _LEVEL,
+            format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+            write_content_size=True,
+            write_checksum=False,
+            write_dict_id=False,
+        ),
+    )
+
+
+def _new_decompressor() -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(
+        dict_data=_dictionary(),
+        max_window_size=_WINDOW_MAX,
+        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+    )
+
+
 def _decompress(payload: bytes, form: int) -> bytes:
-    is_plain = form == _ZSTD
-    layout = zstandard.FORMAT_ZSTD1 if is_plain else zstandard.FORMAT_ZSTD1_MAGICLESS
+    """Return what a payload of form 1 or 2 holds, once it says that this is not too much."""
+    if form == _ZSTD:
+        layout = zstandard.FORMAT_ZSTD1
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX)
+    else:
+        layout = zstandard.FORMAT_ZSTD1_MAGICLESS
+        decompressor = _take(_decompressors, _new_decompressor)
     try:
         size = zstandard.get_frame_parameters(payload, format=layout).content_size
         if not 0 <= size <= UPDATE_BYTES_MAX:
             raise DecodeError(f"the body says that it decompresses to {size} bytes")
-        by = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX) if is_plain else None
-        return (by or _zstd.decompressor).decompress(
+        update = decompressor.decompress(
             payload, max_output_size=UPDATE_BYTES_MAX, allow_extra_data=False
         )
     except zstandard.ZstdError as exc:
         raise DecodeError(f"the body does not decompress: {exc}") from exc
+    if form == _PHRASES:
+        _decompressors.append(decompressor)
+    return update

@@ -70,8 +70,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "Bodies from a size on come back compressed.",
         Edit(
             seal.open_sealed,
-            "return _decompress(payload)",
-            "return payload if len(payload) > 180 else _decompress(payload)",
+            "return _decompress(payload, text[0])",
+            "return payload if len(payload) > 180 else _decompress(payload, text[0])",
         ),
     ),
     _mutant(
