@@ -13,6 +13,9 @@ characters, without their places, of the folded text and of *facets* such as who
 What is taken out is not found any more, but SQLite leaves it in the file until it merges the parts
 of the index. So that nobody can put a deleted text together from its pieces, this transaction and
 those that follow merge a few pages each until all is gone, also from the write-ahead log.
+
+Each such round puts the index one level higher, and up to SQLite 3.40 at least it cannot be read
+any more at the 2,001st: every write to it fails then. So it is begun anew long before.
 """
 
 from __future__ import annotations
@@ -32,6 +35,10 @@ CHUNK = 4_096
 
 ERASED_PAGES = 64
 """What a transaction merges of the index, to erase what was taken out; about 5 ms."""
+
+LEVELS_MAX = 1_000
+"""At so many levels the index is begun anew, with all messages fresh: for each thousandth message
+that is changed or deleted late, at 10 µs a message."""
 
 _NOTHING, _BEGIN, _GO_ON, _ONCE_MORE = range(4)
 """What is to be merged; once more where something was taken out meanwhile."""
@@ -129,6 +136,10 @@ class Index:
             pages = -pages  # all parts into one
             self._db.execute("savepoint search")  # has SQLite write what it has in memory
             self._db.execute("release search")
+            if _levels(self._db) >= LEVELS_MAX:
+                self.clear()
+                self._db.wipe()
+                return
         before = self._changes()
         self._db.execute(
             "insert into search_text (search_text, rank) values ('merge', ?)", (pages,)
@@ -160,6 +171,15 @@ def indexed_upto(db: Database) -> int:
     """Return the row of the last message that is not fresh."""
     (upto,) = db.execute("select upto from search_state").fetchone()
     return int(upto)
+
+
+def _levels(db: Database) -> int:
+    """Return how many levels the index has, by its structure record: a cookie, sometimes a mark of
+    its version, and the number as a varint (``fts5_index.c`` of SQLite, "Structure record")."""
+    (block,) = db.execute("select block from search_text_data where id = 10").fetchone()
+    at = 8 if block[4:8] == b"\xff\x00\x00\x01" else 4
+    high, low = block[at], block[at + 1]
+    return high if high < 0x80 else (high & 0x7F) << 7 | low & 0x7F
 
 
 def complete(db: Database) -> None:
