@@ -21,6 +21,7 @@ from .errors import (
     ValidationError,
 )
 from .exchange.exchange import Exchange
+from .exchange.groups import Groups
 from .exchange.signals import Passing
 from .exchange.state import ConnectionState, Phase
 from .ports import Clock, Random
@@ -71,10 +72,12 @@ class Driver:
         state_changed: StatesChanged,
         token: TokenSource | None = None,
         passing: Passing | None = None,
+        groups: Groups | None = None,
     ) -> None:
         """``changed`` is called when the database may show something new, ``state_changed``
         when a connection's state did; ``token`` is asked for what vouches at a relay;
-        ``passing`` is what is said and heard in passing."""
+        ``passing`` is what is said and heard in passing; ``groups`` what is known already of
+        who is in the rooms."""
         self._db = db
         self._keys = keys
         self._clock = clock
@@ -82,6 +85,7 @@ class Driver:
         self._connect = connect
         self._token = token
         self._passing = passing or Passing()
+        self._groups = groups or Groups(db)
         self._changed = changed
         self._state_changed = state_changed
         self._holder = random.bytes(8).hex()
@@ -214,6 +218,7 @@ class Driver:
             holder=self._holder,
             token=token,
             passing=self._passing,
+            groups=self._groups,
         )
 
     def moved(self, relay: str, state: ConnectionState) -> None:
@@ -359,10 +364,17 @@ class _Link:
             exchange.receive(raw)
             if exchange.next_tick_ms() < self._tick_at_ms:
                 self._bell.set()
-            if exchange.take_news():
-                self._driver.applied()
-            self._after(exchange)
+            self._tell(exchange)
             await asyncio.sleep(0)
+            while exchange.has_more:  # what can be shown of it is: whoever shows it has a turn
+                exchange.tick()
+                self._tell(exchange)
+                await asyncio.sleep(0)
+
+    def _tell(self, exchange: Exchange) -> None:
+        if exchange.take_news():
+            self._driver.applied()
+        self._after(exchange)
 
     async def _write(self, exchange: Exchange, transport: Transport) -> None:
         while True:

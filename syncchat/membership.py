@@ -99,7 +99,7 @@ class Membership:
         self._keys = keys
         self._clock = clock
         self._random = random
-        self._groups = Groups(db)
+        self.groups = Groups(db)
         self._duties = Duties(db, keys, clock=clock, random=random)
 
     # The person
@@ -200,7 +200,7 @@ class Membership:
         """
         found = []
         for row in rooms.all_rooms(self._db):
-            group = self._groups.of(row.id) if row.standing is Standing.MEMBER else None
+            group = self.groups.of(row.id) if row.standing is Standing.MEMBER else None
             members_ = {} if group is None or row.is_personal else group.members
             found += [
                 (row, each.person)
@@ -213,34 +213,34 @@ class Membership:
 
     def learn_log(self, room: int) -> None:
         """Take over what a room's log says into what its view goes by; inside a transaction."""
-        group = self._groups.of(room)
+        group = self.groups.of(room)
         if group is not None:
             self._follow(rooms.load_room(self._db, room), group)
 
     def group(self, room: int) -> Group:
         """Return who is in a room; raises ``NotFoundError`` while its log is not here."""
-        group = self._groups.of(room)
+        group = self.groups.of(room)
         if group is None:
             raise NotFoundError("who is in the room is not known yet; it comes with the first sync")
         return group
 
     def group_or_none(self, room: int) -> Group | None:
         """Return who is in a room, None while its log is not here."""
-        return self._groups.of(room)
+        return self.groups.of(room)
 
     def size(self, room: int) -> int | None:
         """Return how many members a room has; None while its log is not here."""
-        group = self._groups.of(room)
+        group = self.groups.of(room)
         return None if group is None else len(group.members)
 
     def is_from_join(self, room: int) -> bool:
         """Tell whether new members get only what is written after they came."""
-        group = self._groups.of(room)
+        group = self.groups.of(room)
         return group is not None and group.history is History.FROM_JOIN
 
     def has_member(self, room: int, member: str) -> bool:
         """Tell whether an id is a member's; of a room whose log is not here, any may be."""
-        group = self._groups.of(room)
+        group = self.groups.of(room)
         return group is None or any(member_text(user) == member for user in group.members)
 
     def change(self, room: int, intent: AnyIntent) -> None:
@@ -279,7 +279,7 @@ class Membership:
         for row in rooms.all_rooms(self._db):
             if row.relay and members.is_uploaded(self._db, row.id):
                 continue
-            group = self._groups.of(row.id)
+            group = self.groups.of(row.id)
             duty = None if group is None else self._duties.next(row, group, may_rotate=True)
             if duty is not None:
                 self._take(row, duty.records[-1])
@@ -291,14 +291,14 @@ class Membership:
             return ""  # what is written waits until this peer is in
         if standing not in (Standing.MEMBER, Standing.RETURNING):
             return why_no_member(self._db, rooms.load_room(self._db, room))
-        group = self._groups.at(room, last) or self.group(room)
+        group = self.groups.at(room, last) or self.group(room)
         user = user_of(root)
         is_reader = user in group.members and group.members[user].role is Role.READER
         return "readers cannot write here" if is_reader else ""
 
     def members(self, room: int, names: dict[MemberId, str]) -> list[Member]:
         """Return a room's members in order of name."""
-        group = self._groups.of(room)
+        group = self.groups.of(room)
         me = user_of(self.root)
         found = [] if group is None else list(group.members.values())
         return sorted(
@@ -347,12 +347,12 @@ class Membership:
 
     def forks(self, room: int) -> int:
         """Return how often a room's log was put together from branches, or is still to be."""
-        group = self._groups.of(room)
+        group = self.groups.of(room)
         return 0 if group is None else group.forks + (len(group.heads) > 1)
 
     def void_changes(self, room: int) -> list[VoidChange]:
         """Return the changes that a fork of a room's log left without effect, newest first."""
-        group = self._groups.of(room)
+        group = self.groups.of(room)
         if group is None or not group.refused:
             return []
         reasons = dict(group.refused)
@@ -406,7 +406,7 @@ class Membership:
         self._follow(rooms.load_room(self._db, room), group)
 
     def _take(self, row: RoomRow, record: Record) -> None:
-        group = take_records(self._db, self._groups, row, [(record, None)], keys=self._keys)
+        group = take_records(self._db, self.groups, row, [(record, None)], keys=self._keys)
         if group is not None:
             self._follow(row, group)
 

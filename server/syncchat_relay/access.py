@@ -75,5 +75,6 @@ def shut(subscription: Subscription, send: Callable[[bytes], None]) -> None:
     if subscription.standing:
         send(encode(Access(subscription.room.alias, False)))
     subscription.standing, subscription.pace = Standing.NOBODY, Pace.CLOSED
-    subscription.position = subscription.verified = subscription.told = 0
+    subscription.position = subscription.verified = 0
+    subscription.told = subscription.known = 0
     subscription.owes_live_frame = True

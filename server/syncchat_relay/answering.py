@@ -8,7 +8,7 @@ from syncchat.wire.frames import AskContents
 
 from . import access, light, recent
 from .asking import device_frames
-from .connection import Ask, PendingRead, Subscription
+from .connection import Ask, Pace, PendingRead, Subscription
 from .effects import ContentsRead, NewestRead
 from .transfers import Transfers
 
@@ -33,8 +33,14 @@ class Answering(Transfers):
         connection.reads_in_flight -= 1
         if self._is_current(subscription) and read.standing:
             access.let_in(subscription, read.standing, lambda data: self._send(connection, data))
-            for data in recent.recent_frames(room, read, self._config.deliver_bytes_max):
+            frames = recent.recent_frames(room, read, self._config.deliver_bytes_max)
+            for data in frames:
                 self._send(connection, data)
+            if frames and read.records:
+                subscription.known = read.records[-1][0]
+        subscription.is_telling = False
+        if self._is_current(subscription) and subscription.pace is Pace.READING:
+            connection.asks[Ask.ENVELOPES, room.alias] = None
         self._pump(connection)
 
     def _contents_read(self, pending: PendingRead, read: ContentsRead) -> None:

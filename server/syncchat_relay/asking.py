@@ -30,6 +30,7 @@ def read_effect(
                 subscription.verified,
                 subscription.told,
                 subscription.is_light,
+                subscription.known,
             )
         case Ask.NEWEST:
             return ReadNewest(

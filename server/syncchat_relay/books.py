@@ -55,6 +55,9 @@ class Books:
             is_of_log = ask in (Ask.ENVELOPES, Ask.NEWEST)
             if is_of_log and subscription.pace is not Pace.READING:
                 continue  # asked for before the room was opened anew
+            if ask is Ask.ENVELOPES and subscription.is_telling:
+                continue  # asked for again when that is told
+            subscription.is_telling |= ask is Ask.NEWEST
             connection.reads_in_flight += 1
             ticket = self._ticket(PendingRead(subscription, ask))
             if ask is Ask.CURSORS:

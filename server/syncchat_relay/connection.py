@@ -185,6 +185,10 @@ class Subscription:
     verified: int
     told: int = 0
     """The seq up to which it was told of snapshots ahead of their places."""
+    known: int = 0
+    """The seq up to which it was told of all records, ahead of their places."""
+    is_telling: bool = False
+    """Whether the newest is being read for it; its log is read when that was told."""
     wants_little: bool = False
     """Whether its peer leaves old history here where it lacks much of the room."""
     is_light: bool = False

@@ -95,7 +95,8 @@ class Read:
     """Read a part of a room's log, as far as who holds ``keys`` may.
 
     Up to ``verified`` they could when that was asked last. Of snapshots up to ``told`` they know;
-    where they want little (``is_light``) they are told of every one before its place.
+    where they want little (``is_light``) they are told of every one before its place. Records up
+    to ``known`` they have.
     """
 
     ticket: int
@@ -107,6 +108,7 @@ class Read:
     verified: int
     told: int = 0
     is_light: bool = False
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import assert_never
 
+from syncchat.trust.records import is_record
+
 from . import log as relay_log
 from .effects import (
     Append,
@@ -120,6 +122,10 @@ def _read(log: Log, work: Read, now_ms: int) -> WasRead:
         upto = min(work.told, stretch.last)
         known = {seq for seq, _ in log.snapshots(room, after, upto=upto, bytes_max=2**62)}
         envelopes = tuple(each for each in envelopes if each[0] not in known)
+    if work.known > after:
+        envelopes = tuple(
+            (seq, raw) for seq, raw in envelopes if seq > work.known or not is_record(raw)
+        )
     ends = gap_ends(after, [seq for seq, _ in envelopes], stretch.last)
     prints = {seq: log.fingerprint_at(room, seq) or b"" for seq in {*ends, stretch.last}}
     return WasRead(work.ticket, envelopes, stretch.last, prints, last, standing, told=work.told)

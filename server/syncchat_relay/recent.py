@@ -3,7 +3,8 @@
 A peer that says so when it opens rooms, and lacks much of one, first gets all records of the room
 that it lacks (so it knows who is in it, and its keys), then the newest envelopes, and only then the
 log from where it stopped. Nothing of that moves its place in the log: what it was shown comes again
-where it stands, and the peer takes back what does not.
+where it stands, and the peer takes back what does not. Only the records do not come a second time:
+in a large room they are a great part of all, and stand for nothing that a peer reads by its place.
 """
 
 from __future__ import annotations

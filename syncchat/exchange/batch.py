@@ -18,7 +18,7 @@ reason, and nothing else waits for it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from msgspec.structs import replace
 
@@ -43,7 +43,7 @@ from .logpart import LogPart
 from .own import OwnChain
 from .reading import BeforeMe, ChainReading
 from .refold import refold_chain
-from .roster import Trial, checked_record, take_records
+from .roster import Trial, check_record, take_records
 from .volumes import Volumes
 
 GAP = "gap"
@@ -116,7 +116,13 @@ class Batch(Absence):
 
     # The room's log
 
-    def _take_records(self, envelopes: Sequence[tuple[int, bytes]], keys: DeviceKeys) -> None:
+    def _take_records(
+        self,
+        envelopes: Sequence[tuple[int, bytes]],
+        keys: DeviceKeys,
+        *,
+        verified: Set[RecordHash] = frozenset(),
+    ) -> None:
         known: set[RecordHash] = set()
         records: list[tuple[Record, int | None]] = []
         room = self._room.id
@@ -128,8 +134,10 @@ class Batch(Absence):
             if not is_record(raw):
                 continue
             try:
-                record = checked_record(raw, self._room, known, self._db)
-                trial.take(record, is_here=members.has_record(self._db, self._room.id, record.hash))
+                record = decode_record(raw)
+                if not members.has_record(self._db, room, record.hash):  # else it was checked
+                    check_record(record, self._room, known, self._db, verified=verified)
+                    trial.take(record)
             except (DecodeError, TrustError) as exc:
                 self._quarantine("", 0, str(exc), raw, log_seq)
                 continue

@@ -110,7 +110,7 @@ class Duties:
             or rooms.room_key(self._db, room.id, group.epoch) is None
             or any(said not in group.linked for _, said in group.lost)
             or any(group.epochs[gap].epoch.commitment not in group.linked for gap in group.gaps)
-            or identity.person_records(self._db) != len(mine.person.records)
+            or identity.person_records(self._db) != len(mine.person.raws)
             or not mine.person.speaks(self._keys.public)
             or (group.is_personal and bool(group.requests))
             or bool(members.intents(self._db, room.id, is_open=True))
@@ -131,7 +131,8 @@ class Duties:
             return None
         person = self._own_person(who.root)
         is_mine = group.members[me].person.speaks(self._keys.public)
-        news = [r for h, r in person.records.items() if h not in group.members[me].person.records]
+        known = group.members[me].person.raws
+        news = [raw for raw in person.raws if raw not in known]
         if not is_mine and not news:
             return None
         if len(group.heads) > 1:
@@ -381,7 +382,7 @@ class Duties:
         """Return what the room's log lacks of the own person's, with a new key if devices went."""
         mine = group.members[person.id]
         raws = identity.own_records(self._db, person)
-        known = {record.raw for record in mine.person.records.values()}
+        known = mine.person.raws
         was_active = {device.key[:8] for device in mine.person.active}
         gone = was_active - {device.key[:8] for device in person.active}
         epoch = None

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 from ..storage import absent, chains, identity, lease, members, outbox, rooms
 from ..storage.rooms import NO_FINGERPRINT, RoomRow
@@ -44,13 +45,17 @@ from ..sync.events import (
 from ..sync.session import Position
 from ..trust.records import is_record
 from ..wire.codes import ItemStatus
+from .ahead import Part
 from .logpart import HoleInDelivery
-from .progress import Progress
+from .progress import Progress, next_times
 from .roster import note_closed, note_open, proof_of
 from .sending import APPLIED_EVERY_MS, Sending
 from .state import ConnectionState, Phase
 
 log = logging.getLogger("syncchat.exchange")
+
+_BUILDING = Delivered | CaughtUp | Acked | AccessChanged | SnapshotsTold | StubsTold | ContentsCame
+"""What comes of a room's log, and is judged by all of its records that are there."""
 
 
 class Exchange(Sending):
@@ -110,18 +115,29 @@ class Exchange(Sending):
         """Let time pass; raises as ``receive`` does."""
         self._act(self._session.tick(self._now()))
         if self._session.is_ready and self.ended is None:
+            for room in list(self._untaken)[:1]:
+                self._take_told(self._rooms[room])
+                self._has_news = True
+            if self.ended is not None:
+                return
             self._signals.say()
             self._do_due()
             self._pump()
 
+    @property
+    def has_more(self) -> bool:
+        """Tell whether something that came is not taken in yet: a part of it is with each
+        ``tick``, and all of it before what comes next of its room, for who does not wait."""
+        return bool(self._untaken) and self.ended is None
+
     def next_tick_ms(self) -> int:
         """Return the monotonic time, in ms, at which ``tick`` has something to do."""
+        if self.has_more:
+            return self._now()
         times = [self._session.next_tick_ms(), *self._transfers.times]
         if (due := self._signals.next_say_ms()) is not None:
             times.append(due)
-        for progress in self._rooms.values():
-            times += progress.times
-        return min(times)
+        return min(times + next_times(self._timed))
 
     def local_changed(self) -> None:
         """Take notice of what was written here, by this or another process; raises as above."""
@@ -161,6 +177,10 @@ class Exchange(Sending):
     def _act(self, events: Iterable[SessionEvent]) -> None:
         for event in events:
             self._has_news = self._has_news or not isinstance(event, BlobEvent)
+            if isinstance(event, _BUILDING):
+                self._take_all_told(self._rooms[event.room])
+                if self.ended is not None:
+                    return
             match event:
                 case Ready(incarnation):
                     self._incarnation = incarnation
@@ -209,25 +229,27 @@ class Exchange(Sending):
         self._dirty |= {p.room for r in here if (p := self._rooms.get(r.room_id)) and p.may_open(r)}
         if not new:
             return
-        positions = []
-        for stored in new:
-            room = stored
-            own = chains.find_chain(self._db, room.id, self._keys.device)
-            acked = 0 if own is None else own.acked
-            progress = Progress(room.id, room.room_id, room.invite)
-            self._rooms[room.room_id] = progress
-            if room.incarnation != self._incarnation:
-                room = self._start_over(room, is_loss=bool(acked or room.head))
-                self._transfers.note_loss(progress)
-            if rooms.owes_refill(self._db, room.id):
-                self._refiller.note_loss(progress, now_ms=self._now())
-            progress.cursor = progress.head = room.cursor
-            proof = proof_of(self._db, self._volumes.groups, room)
-            progress.has_absent = absent.count(self._db, room.id) > 0
-            is_light = absent.is_light(self._db, room.id) and not room.is_personal
-            position = Position(room.room_id, room.cursor, room.fingerprint, acked, proof, is_light)
-            positions.append(position)
+        is_other = any(room.incarnation != self._incarnation for room in new)
+        with self._db.atomic(durable=False) if is_other else nullcontext():
+            positions = [self._enter_room(room) for room in new]
         self._session.open(self._incarnation, positions, recent=self._recent)
+
+    def _enter_room(self, room: RoomRow) -> Position:
+        """Return from where a room is to be opened."""
+        own = chains.find_chain(self._db, room.id, self._keys.device)
+        acked = 0 if own is None else own.acked
+        progress = Progress(room.id, room.room_id, room.invite, self._timed)
+        self._rooms[room.room_id] = progress
+        if room.incarnation != self._incarnation:
+            room = self._start_over(room, is_loss=bool(acked or room.head))
+            self._transfers.note_loss(progress)
+        if rooms.owes_refill(self._db, room.id):
+            self._refiller.note_loss(progress, now_ms=self._now())
+        progress.cursor = progress.head = room.cursor
+        proof = proof_of(self._db, self._volumes.groups, room)
+        progress.has_absent = absent.count(self._db, room.id) > 0
+        is_light = absent.is_light(self._db, room.id) and not room.is_personal
+        return Position(room.room_id, room.cursor, room.fingerprint, acked, proof, is_light)
 
     def _start_over(self, room: RoomRow, *, is_loss: bool) -> RoomRow:
         """Read a room's log from its beginning, because it is another log than before.
@@ -359,14 +381,29 @@ class Exchange(Sending):
 
     def _recent_told(self, progress: Progress, event: RecentTold) -> None:
         placed = list(zip(event.places, event.envelopes, strict=True))
-        self._receiver.show_recent(progress.row, event.since, placed, event.links)
-        if self._note_doubt():
-            return
-        if any(is_record(raw) for raw in event.envelopes):
+        part = Part(event.since, placed, event.links)
+        self._receiver.hear_ahead(progress.row, part, is_last=event.is_last)
+        if not self._receiver.may_wait(progress.row):
+            self._take_all_told(progress)
+        elif event.is_last:
+            self._untaken[progress.room] = None
+
+    def _take_all_told(self, progress: Progress) -> None:
+        while self._receiver.has_told(progress.row) and self._take_told(progress):
+            pass
+
+    def _take_told(self, progress: Progress) -> bool:
+        """Take a part of what was told ahead of a room's log; tell whether there was one."""
+        part = self._receiver.take_told(progress.row)
+        if part is None or self._note_doubt():
+            return False
+        if any(is_record(raw) for _, raw in part.placed):
             self._recorder.came(progress, now_ms=self._now())
-        if event.is_last:
+        if not self._receiver.has_told(progress.row):
+            self._untaken.pop(progress.room, None)
             progress.is_abreast = not rooms.owes_refill(self._db, progress.row)
             self._dirty.add(progress.room)
+        return True
 
     def _follow(self, progress: Progress, room: RoomRow) -> None:
         """Do what follows from what came of a room."""

@@ -16,14 +16,20 @@ GROUPS_MAX = 256
 
 
 class Groups:
-    """Keeps the folded logs of rooms, as long as nobody has added to them."""
+    """Keeps the folded logs of rooms, as long as nobody has added to them.
+
+    One for all that use a connection to the database: a large room takes a while to fold.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._kept: OrderedDict[int, tuple[int, Group]] = OrderedDict()
+        self._undone = db.undone
 
     def at(self, room: int, last: int) -> Group | None:
         """Return who is in a room whose newest record has row ``last``, if that is in memory."""
+        if self._undone != self._db.undone:
+            self.forget()
         kept = self._kept.get(room)
         if kept is None or kept[0] != last:
             return None
@@ -40,6 +46,8 @@ class Groups:
 
     def grow(self, room: int, records: Sequence[Record]) -> Group | None:
         """Return who is in a room after ``records``, which were stored just now."""
+        if self._undone != self._db.undone:
+            self.forget()
         kept = self._kept.get(room)
         follows = [kept[1].heads if kept else (), *((record.hash,) for record in records)]
         if kept is not None and all(
@@ -51,6 +59,7 @@ class Groups:
 
     def forget(self) -> None:
         """Drop everything, because a transaction failed and memory may be ahead of the disk."""
+        self._undone = self._db.undone
         self._kept.clear()
 
     def _keep(self, room: int, group: Group) -> Group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..errors import SyncchatError
@@ -11,6 +11,11 @@ from ..trust.chain import next_fingerprint
 
 class HoleInDelivery(SyncchatError):
     """The relay left out a part of the log; the connection is to be made anew."""
+
+
+Early = Callable[[int, int], Sequence[tuple[int, bytes]]]
+"""Takes two places of a log, returns (place, record) of what a relay told ahead that stands behind
+the first, up to the second."""
 
 
 class LogPart(NamedTuple):
@@ -30,12 +35,14 @@ def delivered(
     *,
     cursor: int,
     fingerprint: bytes,
+    early: Early = lambda after, upto: (),
 ) -> LogPart:
     """Return the part of a delivery that lies behind a cursor, at which the log has a fingerprint.
 
     ``gaps`` are (index, upto, fingerprint): the log goes on behind ``upto`` before the envelope at
-    an index. What stood in them is taken to have been as the relay says. Raises ``HoleInDelivery``
-    for a delivery that begins beyond the cursor, or whose gaps cannot be.
+    an index. What stood in them is taken to have been as the relay says, but for what came
+    ``early``, which is as if it were delivered there. Raises ``HoleInDelivery`` for a delivery that
+    begins beyond the cursor, or whose gaps cannot be.
     """
     if after > cursor:
         raise HoleInDelivery(f"log goes from {cursor} to {after + 1}")
@@ -48,8 +55,13 @@ def delivered(
             _, upto, there = waiting.pop(0)
             if upto <= seq:
                 raise HoleInDelivery(f"a gap of the log ends at {upto}, and begins after {seq}")
+            came = early(max(seq, cursor), upto)
+            is_whole = len(came) == upto - max(seq, cursor)
+            for place, raw_there in came:
+                found.append((place, raw_there))
+                fingerprint = next_fingerprint(fingerprint, raw_there)
             seq = upto
-            if seq > cursor:
+            if seq > cursor and not is_whole:
                 fingerprint = there
         if raw is None:
             break

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..storage.rooms import RoomRow
 from .duties import Duty
 
 _TIMES = ("resume_at_ms", "seal_at_ms", "records_due_ms", "rotate_due_ms", "snapshot_at_ms")
+_MAYBE = ("applied_due_ms", "refill_at_ms")
+_PLANNED = frozenset((*_TIMES, *_MAYBE))
+
+
+def next_times(timed: dict[bytes, Progress]) -> list[int]:
+    """Return the times at which there is something to do; forget rooms in which there is not."""
+    times: list[int] = []
+    for room, progress in list(timed.items()):
+        found = progress.times
+        times += found
+        if not found:
+            del timed[room]
+    return times
 
 
 @dataclass(slots=True)
@@ -32,11 +46,14 @@ class Progress:
     ``ahead`` says of chains up to which seq their snapshots were pushed before the rest, and
     ``looked_at`` at which seq of the own chain it was looked in vain for a snapshot that is due,
     ``snapshot_at_ms`` when one will be because of a deletion.
+    ``timed`` are those of all rooms of a connection for which something is planned, or was: a
+    thousand need not be asked after every frame.
     """
 
     row: int
     room: bytes
     invite: bytes | None = None
+    timed: dict[bytes, Progress] = field(default_factory=dict, repr=False, compare=False)
     is_open: bool = False
     is_live: bool = False
     is_abreast: bool = False
@@ -73,6 +90,11 @@ class Progress:
     def may_open(self, room: RoomRow) -> bool:
         """Tell whether a room is closed that may open by an invite which came since."""
         return self.is_closed and room.invite != self.invite
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name in _PLANNED and value is not None and (value or name in _MAYBE):
+            self.timed[self.room] = self
 
     @property
     def times(self) -> list[int]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from ..ports import Clock
-from ..storage import absent, chains, lease, previews, rooms
+from ..storage import absent, chains, identity, lease, members, previews, rooms
 from ..storage.chains import ChainRow
 from ..storage.database import Database
 from ..storage.erasing import fade
@@ -14,8 +14,10 @@ from ..trust import chain as links
 from ..trust.chain import next_fingerprint
 from ..trust.group import Group
 from ..trust.keys import DeviceKeys
-from ..trust.records import Record
+from ..trust.person import user_of
+from ..trust.records import Record, is_record
 from .absence import is_whole
+from .ahead import Ahead, Early, Part
 from .batch import Batch
 from .homing import follow_home
 from .letters import take_letters
@@ -36,6 +38,8 @@ class Receiver:
         self._keys = keys
         self._clock = clock
         self._holder = holder
+        self._ahead: dict[int, Ahead] = {}
+        self._early: dict[int, Early] = {}
         self.is_doubtful = False
         self.has_new_room = False
 
@@ -64,8 +68,14 @@ class Receiver:
             with self._db.atomic(durable=False):
                 lease.check(self._db, self._holder)
                 row = rooms.load_room(self._db, room)
+                early = self._early.get(room)
                 part = delivered(
-                    after, envelopes, gaps, cursor=row.cursor, fingerprint=row.fingerprint
+                    after,
+                    envelopes,
+                    gaps,
+                    cursor=row.cursor,
+                    fingerprint=row.fingerprint,
+                    early=(lambda after, upto: ()) if early is None else early.between,
                 )
                 before = rooms.last_change(self._db)
                 batch = Batch(
@@ -149,29 +159,72 @@ class Receiver:
             self._volumes.forget()
             raise
 
-    def show_recent(
-        self,
-        room: int,
-        since: int,
-        placed: Sequence[tuple[int, bytes]],
-        previous: Mapping[int, bytes],
-    ) -> None:
-        """Show the newest of a room, told ahead of its log (``recent``); the cursor stays.
+    def hear_ahead(self, room: int, part: Part, *, is_last: bool) -> None:
+        """Show of the newest of a room, told ahead of its log (``recent``), what can be shown
+        before all of its records are verified; the cursor stays.
+
+        ``take_told`` is to follow: at once, where ``may_wait`` is false then.
+        Raises as ``apply``; again is harmless.
+        """
+        ahead = self._ahead.get(room)
+        if ahead is None:
+            row, group = rooms.load_room(self._db, room), self._volumes.groups.of(room)
+            ahead = self._ahead[room] = Ahead(
+                row, group, is_here=lambda hash_: members.has_record(self._db, room, hash_)
+            )
+        ahead.take(part)
+        ahead.is_complete = is_last
+        if ahead.group is not None and not all(is_record(raw) for _, raw in part.placed):
+            self._show_ahead(room, lambda batch: batch.foresee(part, ahead, user=self._user()))
+
+    def may_wait(self, room: int) -> bool:
+        """Tell whether what was told ahead of a room's log may be taken when there is time."""
+        ahead = self._ahead.get(room)
+        return ahead is not None and ahead.may_wait
+
+    def has_told(self, room: int) -> bool:
+        """Tell whether there is something to take of what was told ahead of a room's log."""
+        return room in self._ahead
+
+    def take_told(self, room: int) -> Part | None:
+        """Take a part of what was told ahead of a room's log for good; return it, None for none.
 
         ``is_doubtful`` and what is raised are as for ``apply``; again is harmless.
         """
+        ahead = self._ahead.get(room)
+        if ahead is None or not ahead.parts:
+            return None
+        part = ahead.parts.popleft()
+        if ahead.is_complete:
+            ahead.close()
+            if not ahead.parts:
+                del self._ahead[room]
+        self._show_ahead(
+            room,
+            lambda batch: batch.take_recent(part, keys=self._keys, verified=ahead.verified),
+        )
+        if room not in self._early:
+            self._early[room] = Early(lambda hash_: members.record_raw(self._db, room, hash_))
+        self._early[room].note(part.placed)
+        return part
+
+    def _show_ahead(self, room: int, take: Callable[[RecentBatch], None]) -> None:
         try:
             with self._db.atomic(durable=False):
                 lease.check(self._db, self._holder)
                 row = rooms.load_room(self._db, room)
                 now_ms, me = self._clock.now_ms(), self._keys.device
                 batch = RecentBatch(self._db, self._volumes, row, now_ms, me)
-                batch.take_recent(since, placed, previous, keys=self._keys)
+                take(batch)
                 self.is_doubtful = batch.is_doubtful
                 fade(self._db, me=me, now_ms=now_ms)
         except BaseException:
             self._volumes.forget()
             raise
+
+    def _user(self) -> bytes:
+        who = identity.load_identity(self._db)
+        return b"" if who is None else user_of(who.root)
 
     def settle_recent(self, room: int) -> None:
         """Take back what was shown ahead of a room's log and did not come with it."""

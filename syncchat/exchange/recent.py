@@ -9,7 +9,7 @@ brought when the room has caught up (its device wrote two histories, say) is tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 from ..core.reader import Change, read_ahead
@@ -17,13 +17,16 @@ from ..core.snapshots import decode_snapshot
 from ..core.values import Root
 from ..errors import DecodeError, TrustError
 from ..ids import DeviceId, DeviceKey, MessageId, Stamp, device_text, message_id
-from ..storage import absent, chains, rooms
+from ..storage import absent, chains, members, rooms
 from ..storage.chains import ChainRow
 from ..trust import chain as links
 from ..trust.keys import DeviceKeys, verify
-from ..trust.records import is_record
+from ..trust.person import member_text
+from ..trust.records import RecordHash, is_record
 from ..wire.envelope import Envelope, EnvelopeKind, Header, decode_envelope
+from .ahead import Ahead, Part
 from .batch import Batch
+from .roster import open_keys
 
 ENTRIES_MAX = 256
 """Of a snapshot, how many of its newest entries are shown ahead."""
@@ -48,39 +51,59 @@ class _Said(NamedTuple):
 class RecentBatch(Batch):
     """Is the work of one transaction that shows a part of the newest of a room."""
 
+    _ahead: Ahead | None = None
+    """What says who is in the room, while its records are not taken."""
+
     def take_recent(
-        self,
-        since: int,
-        placed: Sequence[tuple[int, bytes]],
-        previous: Mapping[int, bytes],
-        *,
-        keys: DeviceKeys,
+        self, part: Part, *, keys: DeviceKeys, verified: Set[RecordHash] = frozenset()
     ) -> None:
         """Take records, and show what else is told of a room's newest.
 
-        ``placed`` are (place in the log, envelope); of those before ``since`` only what their
-        writer is called is shown. ``previous`` has links by index (``wire.frames.Recent``).
         What does not hold is left out without a word: it is judged when it comes in its turn.
         """
-        self._take_records(placed, keys)
+        self._take_records(part.placed, keys, verified=verified)
+        self._show_part(part)
+
+    def foresee(self, part: Part, ahead: Ahead, *, user: bytes) -> None:
+        """Show what is told of a room's newest by those for whom ``ahead`` vouches; the records
+        are taken later."""
+        group = ahead.group
+        assert group is not None
+        self._group, self._ahead = group, ahead
+        open_keys(self._db, self._room, group, user=user)
+        self._view.follow(admins=group.admins, hidden=group.hidden_messages)
+        self._show_part(part)
+
+    def _show_part(self, part: Part) -> None:
         by_device: dict[bytes, list[_Item]] = {}
-        for index, (place, raw) in enumerate(placed):
+        for index, (place, raw) in enumerate(part.placed):
             if is_record(raw):
                 continue
             try:
                 envelope, header = decode_envelope(raw)
             except DecodeError:
                 continue
-            item = _Item(place, envelope, header, previous.get(index))
+            item = _Item(place, envelope, header, part.previous.get(index))
             by_device.setdefault(header.device, []).append(item)
         said: list[_Said] = []
         for device, items in by_device.items():
-            if device_text(device) != self._me:
-                said += self._read_ahead(device, items, since)
+            if device_text(device) != self._me and self._is_known(device):
+                said += self._read_ahead(device, items, part.since)
         self._show(said)
         self._flush()
         if self._latest:
             rooms.observe_stamp(self._db, self._latest, self._now_ms)
+
+    def _is_known(self, device: bytes) -> bool:
+        """Tell whether it is verified whose device it is; stored then, for those who look on."""
+        if self._ahead is None:
+            return True
+        if not self._ahead.vouches(device):
+            return False
+        assert self._group is not None
+        owner = device_text(device), member_text(self._group.owners[device])
+        members.set_owners(self._db, self._room.id, [owner])
+        return True
 
     def take_back(self) -> None:
         """Take back what no chain has brought, nor can before its volume is fetched."""

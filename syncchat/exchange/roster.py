@@ -6,7 +6,7 @@ devices are whose, which room keys open, whether this peer is a member.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import lru_cache
 from itertools import islice
 
@@ -22,30 +22,36 @@ from ..trust.keys import DeviceKeys
 from ..trust.membership import fold_group, room_of, verify_change
 from ..trust.person import Person, member_text, user_of
 from ..trust.phrase import root_seed
-from ..trust.records import Record, RecordHash, decode_record
+from ..trust.records import Record, RecordHash
 from ..trust.rules import refusal_of
 from ..trust.user_keys import open_secrets
 from .groups import Groups
 
 
-def checked_record(raw: bytes, room: RoomRow, known: set[RecordHash], db: Database) -> Record:
-    """Return a record that may be stored.
+def check_record(
+    record: Record,
+    room: RoomRow,
+    known: set[RecordHash],
+    db: Database,
+    *,
+    verified: Set[RecordHash] = frozenset(),
+) -> None:
+    """Raise ``DecodeError`` or ``TrustError`` for a record that is none of this room's, and
+    ``ChainBroken`` for one that stands on what is not here; any other may be stored.
 
-    Raises ``DecodeError`` or ``TrustError`` for what is none of this room's, ``ChainBroken`` for
-    one that stands on what is not here.
+    Those of ``verified`` were so just now.
     """
-    record = decode_record(raw)
-    verify_change(record)
+    if record.hash not in verified:
+        verify_change(record)
     if not record.prevs:
         if room_of(record) != room.room_id:
             raise TrustError("the record makes another room")
-        return record
+        return
     if record.log != room.room_id:
         raise TrustError("the record is of another room")
     for prev in record.prevs:
         if prev not in known and not members.has_record(db, room.id, prev):
             raise ChainBroken("the record stands on one that is not here")
-    return record
 
 
 class Trial:
@@ -62,10 +68,8 @@ class Trial:
         self._is_own = False
         self._new: list[Record] = []
 
-    def take(self, record: Record, *, is_here: bool) -> None:
+    def take(self, record: Record) -> None:
         """Take the next record; raises ``TrustError`` with the reason why it may not be there."""
-        if is_here:
-            return
         if record.prevs:
             group = self._state_at(record.prevs)
             if reason := refusal_of(group, record):
@@ -136,6 +140,12 @@ def apply_group(
     mine = group.members.get(user)
     if mine is not None:
         learn_person(db, mine.person, keys)
+    open_keys(db, room, group, user=user)
+    rooms.set_standing(db, room.id, _standing(room, group, user, keys.public), epoch=group.epoch)
+
+
+def open_keys(db: Database, room: RoomRow, group: Group, *, user: bytes) -> None:
+    """Store every room key that can be had by a room's log; each is one that it committed to."""
     invite = invite_keys(room)
     secrets = identity.user_secrets(db)
     for number in {number for number, _ in group.lost}:
@@ -159,7 +169,6 @@ def apply_group(
     )
     for (number, _), key in lost.items():
         rooms.add_lost_key(db, room.id, number, key)
-    rooms.set_standing(db, room.id, _standing(room, group, user, keys.public), epoch=group.epoch)
 
 
 def _standing(room: RoomRow, group: Group, user: bytes, key: bytes) -> Standing:
@@ -248,11 +257,8 @@ def _keys_of(seed: bytes) -> DeviceKeys:
 def learn_person(db: Database, person: Person, keys: DeviceKeys) -> None:
     """Take over what a room's log knows of the own person: devices and user secrets."""
     before = identity.own_person(db, person.root) if _has_log(db) else None
-    news = [
-        record
-        for hash_, record in person.records.items()
-        if before is None or hash_ not in before.records
-    ]
+    here = set() if before is None else before.records.keys()
+    news = [record for hash_, record in person.records.items() if hash_ not in here]
     if not news and before is not None and _has_secrets(db, before):
         return
     identity.add_person_records(db, news)

@@ -58,6 +58,8 @@ class Sealer:
 
         Raises ``LeaseLost`` or the ``StorageError`` family; then nothing was written.
         """
+        if not outbox.pending(self._db, room.id, limit=1):
+            return False
         try:
             return self._seal(room, SEAL_OPS_MAX)
         except UpdateRefused:

@@ -12,6 +12,7 @@ from ..trust.keys import DeviceKeys
 from ..wire.limits import CONTENTS_IN_FLIGHT_MAX, ENVELOPES_PER_PUSH_MAX
 from .acks import Acks
 from .duties import Duties
+from .groups import Groups
 from .progress import Progress
 from .receiving import Receiver
 from .recording import Recorder
@@ -52,11 +53,13 @@ class Sending:
         token: str = "",
         passing: Passing | None = None,
         recent: int = RECENT_ENVELOPES,
+        groups: Groups | None = None,
     ) -> None:
         """``relay`` is the address whose rooms are exchanged, ``host`` the name dialled,
         ``holder`` the token of the sync lease that this process has, ``token`` what the app
         vouches with at the relay, ``passing`` what is said and heard in passing, ``recent`` how
-        many of the newest envelopes of a room are to come first where more is missing."""
+        many of the newest envelopes of a room are to come first where more is missing, ``groups``
+        what is known already of who is in the rooms."""
         self._db = db
         self._keys = keys
         self._relay = relay
@@ -69,7 +72,7 @@ class Sending:
             token=token,
             operator_secret=operators.find_secret(db, relay),
         )
-        self._volumes = Volumes(db)
+        self._volumes = Volumes(db, groups)
         self._receiver = Receiver(db, self._volumes, keys=keys, clock=clock, holder=holder)
         self._recorder = Recorder(
             db,
@@ -92,7 +95,9 @@ class Sending:
         self._recent = recent
         self._incarnation = b""
         self._rooms: dict[bytes, Progress] = {}
+        self._timed: dict[bytes, Progress] = {}
         self._dirty: set[bytes] = set()
+        self._untaken: dict[bytes, None] = {}
         self._has_news = False
         self._transfers = Transfers(
             db, self._session, self._rooms, clock=clock, random=random, holder=holder
@@ -115,7 +120,7 @@ class Sending:
     def _do_due(self) -> None:
         now = self._now()
         self._look_what_is_over()
-        for progress in self._rooms.values():
+        for progress in list(self._timed.values()):
             if progress.applied_due_ms is not None and now >= progress.applied_due_ms:
                 progress.applied_due_ms = None
                 progress.applied_at_ms = now

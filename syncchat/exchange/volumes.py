@@ -26,18 +26,19 @@ STATES_MAX = 512
 DOCUMENTS_MAX = 8
 """Own CRDT documents in memory."""
 
-KEYS_MAX = 20_000
+KEYS_MAX = 2_048
+"""Body keys in memory; one is derived in a few microseconds."""
 
 
 class Volumes:
     """Keeps volume states, own documents and body keys for one database."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, groups: Groups | None = None) -> None:
         self._db = db
         self._states: OrderedDict[tuple[int, int], VolumeState] = OrderedDict()
         self._documents: OrderedDict[tuple[int, int], Volume] = OrderedDict()
         self._keys: OrderedDict[tuple[int, int, bytes], bytes | None] = OrderedDict()
-        self.groups = Groups(db)
+        self.groups = groups or Groups(db)
 
     def state(self, chain: int, number: int) -> VolumeState:
         """Return what must be known of a volume; the caller moves it on as it stores changes."""

@@ -62,6 +62,7 @@ class PeerOnline(PeerPresence, PeerLater):
             state_changed=self._state_changed,
             token=self._token,
             passing=Passing(self._nearby, lambda: self._myself(visible=visible)),
+            groups=self._membership.groups,
         )
         self._say_typing = driver.typing
         failure: Exception | None = None

@@ -83,6 +83,9 @@ class Database:
         self._durable: bool | None = None
         self._owes_wipe = False
         self._errors: type[Exception] = sqlite3.Error
+        self.undone = 0
+        """Counts transactions, or parts, that were undone: what is kept in memory of what is stored
+        may be ahead of it then."""
         self._salt = b""
         if key is not None and str(path) == ":memory:":
             raise ValidationError("a database in memory has no file to encrypt; open it plainly")
@@ -124,6 +127,7 @@ class Database:
                 yield
                 self._commit(durable=durable)
             except BaseException:
+                self.undone += 1
                 if self._conn.in_transaction:
                     self._conn.execute("rollback")
                 raise
@@ -144,6 +148,7 @@ class Database:
         try:
             yield
         except BaseException:
+            self.undone += 1
             if self._conn.in_transaction:  # or the whole is lost already, as on a full disk
                 self._conn.execute("rollback to part")
                 self._conn.execute("release part")

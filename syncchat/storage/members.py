@@ -119,6 +119,12 @@ def has_record(db: Database, room: int, hash_: RecordHash) -> bool:
     return row is not None
 
 
+def record_raw(db: Database, room: int, hash_: RecordHash) -> bytes | None:
+    """Return a record that is here, None for one that is not."""
+    row = db.row("select raw from record where room = ? and hash = ?", (room, hash_))
+    return None if row is None else bytes(row[0])
+
+
 def forget_record_seqs(db: Database, room: int) -> None:
     """Forget where the relay had records, because its log is another one now."""
     db.execute("update record set relay_seq = null where room = ?", (room,))

@@ -10,12 +10,12 @@ from unittest import mock
 
 from nacl import bindings as sodium
 
-from ..exchange import groups, roster
+from ..exchange import ahead, batch, groups
 from ..trust import person
 
 _REMEMBERED_MAX = 4_096
 
-_PURE = (("crypto_sign_open", (sodium,)), ("decode_record", (groups, roster, person)))
+_PURE = (("crypto_sign_open", (sodium,)), ("decode_record", (ahead, batch, groups, person)))
 """Functions of bytes alone, and the modules that call them."""
 
 

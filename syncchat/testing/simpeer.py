@@ -222,6 +222,7 @@ class SimPeer:
                 random=self._random,
                 holder=holder,
                 recent=RECENT_ENVELOPES,
+                groups=self.peer._membership.groups,
             )
         except SimCrash:
             self._crash()

@@ -208,7 +208,10 @@ def copied(group: Group) -> Group:
     """Return a copy that can take records while ``group`` stays as it is."""
     return replace(
         group,
-        members={user: replace(member) for user, member in group.members.items()},
+        members={
+            user: Member(m.person, m.role, m.since, m.epoch, m.invite)  # as replace, but faster
+            for user, m in group.members.items()
+        },
         former=dict(group.former),
         left=dict(group.left),
         owners=dict(group.owners),

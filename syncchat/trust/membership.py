@@ -52,7 +52,7 @@ from .group import Group, KnownEpoch, Member, OpenInvite
 from .keys import verify
 from .person import Person, fold_person, personal_room, read_person, verify_person
 from .records import LOG_BYTES, NO_LOG, Record, RecordHash, verify_record
-from .rules import newcomer, refusal, refusal_of_late, returning, takes_epoch
+from .rules import brought, newcomer, refusal, refusal_of_late, returning, takes_epoch
 from .strikes import Claims, strike
 
 _VOID = "its signer was removed, or its invite revoked, at the same moment"
@@ -86,8 +86,9 @@ def fold_group(
 
     settled = graph.in_order(known, is_strong=is_strong, strike_of=strike_of, came_by=came_by)
     order = settled.order
-    group = _state(order, settled.late)
-    if len(order) < len(known):
+    is_whole = len(order) == len(known)
+    group = _state(order, settled.late, forget=is_whole)
+    if not is_whole:
         known = graph.connected(known)
         counted = {record.hash for record in order}
         group.heads = graph.heads_of(known)
@@ -115,11 +116,18 @@ def _first(known: Mapping[RecordHash, Record], room: bytes | None) -> Record:
     return found[max(found, key=lambda each: (counts[each], each))]
 
 
-def _state(order: Sequence[Record], late: Set[RecordHash] = frozenset()) -> Group:
-    """Return the state after records that count, in order, and some that came ``late``."""
+def _state(
+    order: Sequence[Record], late: Set[RecordHash] = frozenset(), *, forget: bool = False
+) -> Group:
+    """Return the state after records that count, in order, and some that came ``late``.
+
+    With ``forget`` what was decoded of each is dropped behind it: of a large room it is a lot.
+    """
     group = _begin(order[0])
     for record in order[1:]:
         _take(group, record, is_late=record.hash in late)
+        if forget:
+            record.memo.clear()
     return group
 
 
@@ -142,7 +150,9 @@ def verify_change(record: Record) -> None:
     change = change_of(record)
     match change:
         case Genesis() | Add() | Join() | Request():
-            verify_person(list(newcomer(record, change).records.values()))
+            mine = newcomer(record, change).id
+            theirs = {each.hash: each for each in brought(record, change) if each.log == mine}
+            verify_person(list(theirs.values()))
         case Devices():
             verify_person(read_person(change.person))
         case _:

@@ -121,18 +121,29 @@ class Person:
     devices: dict[bytes, Device] = field(default_factory=dict)
     generation: int = -1
     user_keys: dict[int, bytes] = field(default_factory=dict)
-    boxes: dict[tuple[int, bytes], bytes] = field(default_factory=dict)
-    """(generation, first 8 bytes of a device key) to sealed user secret; the root's under b""."""
     links: dict[int, bytes] = field(default_factory=dict)
     heads: tuple[RecordHash, ...] = ()
-    records: dict[RecordHash, Record] = field(default_factory=dict)
+    raws: tuple[bytes, ...] = ()
+    """The log itself, sorted. What only the person's own devices ask for is read of it when they
+    do: all people of a large room are in memory."""
 
     @property
     def id(self) -> bytes:
         """Return the 16 bytes of the person's id."""
-        for record in self.records.values():
-            return record.log
         return user_of(self.root)
+
+    @property
+    def records(self) -> dict[RecordHash, Record]:
+        """Return the records of the log."""
+        return {record.hash: record for record in map(decode_record, self.raws)}
+
+    @property
+    def boxes(self) -> dict[tuple[int, bytes], bytes]:
+        """Return (generation, first 8 bytes of a device key) to sealed user secret; the root's
+        under b""."""
+        boxes: dict[tuple[int, bytes], bytes] = {}
+        _follow(self.root, _in_order(self.root, self.records), boxes)
+        return boxes
 
     @property
     def user_key(self) -> bytes:
@@ -320,36 +331,36 @@ def fold_person(
     known = dict(before.records) if before is not None else {}
     for record in records:
         known[record.hash] = record
-    if (
-        before is None and root is None and len(known) == 1
-    ):  # what most people have, and a room has many of them
-        return _of_one(next(iter(known.values())))
     if len(known) > RECORDS_MAX:
         raise TrustError(f"a person's log has at most {RECORDS_MAX} records")
     first = root or (before.root if before is not None else _root_of(known))
     log = user_of(first)
     mine = {hash_: record for hash_, record in known.items() if record.log == log}
-    person = Person(first)
-
-    def strike_of(stands_on: Sequence[Record], record: Record) -> graph.Strike | None:
-        return _strike_of(first, stands_on, record)
-
-    order = graph.in_order(mine, is_strong=_is_strong, strike_of=strike_of).order
-    for record in order:
-        _apply(person, record)
-    person.records = mine
+    order = _in_order(first, mine)
+    person = _follow(first, order, {})
+    person.raws = tuple(sorted(record.raw for record in mine.values()))
     person.heads = graph.heads_of({record.hash: record for record in order})
     if person.generation < 0:
         raise TrustError("the person's log has no first device")
     return person
 
 
-def _of_one(record: Record) -> Person:
-    person = Person(_root_of({record.hash: record}))
-    _apply(person, record)
-    if person.generation < 0:
-        raise TrustError("the person's log has no first device")
-    person.records, person.heads = {record.hash: record}, (record.hash,)
+def _in_order(root: bytes, records: Mapping[RecordHash, Record]) -> list[Record]:
+    """Return the records of a person's log that count, in order."""
+    if len(records) == 1:  # what most people have, and a room has many of them
+        return [record for record in records.values() if not record.prevs]
+
+    def strike_of(stands_on: Sequence[Record], record: Record) -> graph.Strike | None:
+        return _strike_of(root, stands_on, record)
+
+    return graph.in_order(records, is_strong=_is_strong, strike_of=strike_of).order
+
+
+def _follow(root: bytes, order: Iterable[Record], boxes: dict[tuple[int, bytes], bytes]) -> Person:
+    """Return the person after some records; what they seal comes into ``boxes``."""
+    person = Person(root)
+    for record in order:
+        _apply(person, record, boxes)
     return person
 
 
@@ -366,9 +377,7 @@ def _is_strong(record: Record) -> bool:
 
 
 def _strike_of(root: bytes, stands_on: Sequence[Record], record: Record) -> graph.Strike | None:
-    person = Person(root)
-    for each in stands_on:
-        _apply(person, each)
+    person = _follow(root, stands_on, {})
     try:
         content = content_of(record)
     except DecodeError:
@@ -379,7 +388,7 @@ def _strike_of(root: bytes, stands_on: Sequence[Record], record: Record) -> grap
     return graph.Strike((person.place_of(record.signer),), struck)
 
 
-def _apply(person: Person, record: Record) -> None:
+def _apply(person: Person, record: Record, boxes: dict[tuple[int, bytes], bytes]) -> None:
     """Let one record take effect, if its signer may."""
     if not person.speaks(record.signer):
         return
@@ -389,12 +398,14 @@ def _apply(person: Person, record: Record) -> None:
         return
     match content:
         case Certify():
-            _apply_certify(person, record, content)
+            _apply_certify(person, record, content, boxes)
         case Revoke():
-            _apply_revoke(person, record, content)
+            _apply_revoke(person, record, content, boxes)
 
 
-def _apply_certify(person: Person, record: Record, content: Certify) -> None:
+def _apply_certify(
+    person: Person, record: Record, content: Certify, boxes: dict[tuple[int, bytes], bytes]
+) -> None:
     id_ = content.device_key[:8]
     generation = max(person.generation, 0)
     is_new_key = person.generation < 0
@@ -407,17 +418,21 @@ def _apply_certify(person: Person, record: Record, content: Certify) -> None:
         or not (is_box_key(content.user_key) and is_box_key(content.box_key))
     ):
         return
+    is_root = record.signer == person.root
+    signer = person.root if is_root else person.devices[record.signer[:8]].key  # held once
     person.devices[id_] = Device(
-        DeviceKey(content.device_key), content.box_key, record.signer, record.at_ms, True
+        DeviceKey(content.device_key), content.box_key, signer, record.at_ms, True
     )
     if is_new_key:
         person.generation = 0
         person.user_keys[0] = content.user_key
-        person.boxes[0, b""] = content.root_box
-    person.boxes[content.generation, id_] = content.box
+        boxes[0, b""] = content.root_box
+    boxes[content.generation, id_] = content.box
 
 
-def _apply_revoke(person: Person, record: Record, content: Revoke) -> None:
+def _apply_revoke(
+    person: Person, record: Record, content: Revoke, boxes: dict[tuple[int, bytes], bytes]
+) -> None:
     if not content.devices and record.signer != person.root:
         return
     for id_ in content.devices:
@@ -435,9 +450,9 @@ def _apply_revoke(person: Person, record: Record, content: Revoke) -> None:
     person.generation = generation
     person.user_keys[generation] = content.user_key
     person.links[generation] = content.link
-    person.boxes[generation, b""] = content.root_box
+    boxes[generation, b""] = content.root_box
     for id_, box in content.boxes:
-        person.boxes[generation, id_] = box
+        boxes[generation, id_] = box
 
 
 __all__ = [

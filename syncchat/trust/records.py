@@ -35,6 +35,10 @@ NO_LOG = bytes(LOG_BYTES)
 
 RecordHash = NewType("RecordHash", bytes)
 
+_SIGNATURE_BYTES = 64
+_TAIL_BYTES = 2 + _SIGNATURE_BYTES
+"""The signature with the head that says how long it is."""
+
 _HASH_DOMAIN = b"syncchat record 1\0"
 _SIGN_DOMAIN = b"syncchat sign record 1\0"
 
@@ -66,7 +70,11 @@ _texts = msgspec.msgpack.Decoder(_Text)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Is one record taken apart; ``raw`` stays the bytes that were sent."""
+    """Is one record taken apart; ``raw`` stays the bytes that were sent.
+
+    Its longest parts are not kept a second time, for a room has thousands of records: in the one
+    form that is taken each is the end of what holds it.
+    """
 
     raw: bytes
     hash: RecordHash
@@ -75,16 +83,35 @@ class Record:
     signer: bytes
     at_ms: int
     kind: int
-    content: bytes
-    text: bytes
-    signature: bytes
+    text_size: int
+    content_size: int
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """Keeps what was decoded of the content, which never changes."""
+
+    @property
+    def content(self) -> bytes:
+        """Return what the record says, the last part of ``text``."""
+        return self.raw[-_TAIL_BYTES - self.content_size : -_TAIL_BYTES]
+
+    @property
+    def text(self) -> bytes:
+        """Return what is signed."""
+        return self.raw[-_TAIL_BYTES - self.text_size : -_TAIL_BYTES]
+
+    @property
+    def signature(self) -> bytes:
+        """Return the signature, the last part of ``raw``."""
+        return self.raw[-_SIGNATURE_BYTES:]
 
 
 def is_record(raw: bytes) -> bool:
     """Tell records from envelopes, with which they share a room's log: two parts, not three."""
     return raw[:1] == b"\x92"
+
+
+def record_hash(raw: bytes) -> RecordHash:
+    """Return the hash by which others stand on a record."""
+    return RecordHash(hashlib.blake2b(_HASH_DOMAIN + raw, digest_size=HASH_BYTES).digest())
 
 
 def make_record(
@@ -131,15 +158,14 @@ def decode_record(raw: bytes) -> Record:
         raise DecodeError("not a record: what it stands on is not in order, or named twice")
     return Record(
         raw,
-        RecordHash(hashlib.blake2b(_HASH_DOMAIN + raw, digest_size=HASH_BYTES).digest()),
+        record_hash(raw),
         text.log,
         tuple(RecordHash(prev) for prev in text.prevs),
         text.signer,
         text.at_ms,
         text.kind,
-        text.content,
-        signed.text,
-        signed.signature,
+        len(signed.text),
+        len(text.content),
     )
 
 

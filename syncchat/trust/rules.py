@@ -294,5 +294,13 @@ def newcomer(record: Record, change: Genesis | Add | Join | Request) -> Person:
     """Return the person whom a record brings."""
     person = record.memo.get("person")
     if person is None:
-        person = record.memo["person"] = fold_person(read_person(change.person))
+        person = record.memo["person"] = fold_person(brought(record, change))
     return person
+
+
+def brought(record: Record, change: Genesis | Add | Join | Request) -> list[Record]:
+    """Return the records of a person's log that a record brings."""
+    found = record.memo.get("brought")
+    if found is None:
+        found = record.memo["brought"] = read_person(change.person)
+    return found

@@ -22,9 +22,10 @@ def open_secrets(
 
     ``holder`` is the first 8 bytes of a device key, or empty for the root.
     """
+    boxes = person.boxes
     secrets = {number: each for number, each in known.items() if _fits(person, number, each)}
     for generation, key in person.user_keys.items():
-        box = person.boxes.get((generation, holder))
+        box = boxes.get((generation, holder))
         if generation not in secrets and box is not None:
             with suppress(SealBroken):
                 secret = open_box(box_secret, box)

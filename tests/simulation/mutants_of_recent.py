@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from syncchat_relay.log import memory
 
+from syncchat.exchange.ahead import Ahead
 from syncchat.exchange.exchange import Exchange
 from syncchat.storage import chains, tallies
 from syncchat.storage.view import ViewBatch
@@ -47,5 +48,11 @@ RECENT_MUTANTS: tuple[Mutant, ...] = (
         "What no chain has brought is not taken back when a room has caught up.",
         (Edit(Exchange._settle_recent, "self._receiver.settle_recent(progress.row)", "pass"),),
         scenario=scenarios.taken_back,
+    ),
+    Mutant(
+        "previews of anybody",
+        "Whose newest is shown first need not have been let in by what holds.",
+        (Edit(Ahead.vouches, "self._verify(user)", "pass"),),
+        scenario=scenarios.forged_entry,
     ),
 )

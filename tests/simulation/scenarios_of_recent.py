@@ -14,6 +14,9 @@ from syncchat.core.message import Message
 from syncchat.testing import Divergence, SimPeer, World
 from syncchat.testing.liar import LyingRelay
 from syncchat.testing.lies import Lie
+from tests.support.devices import Device
+from tests.support.room import join
+from tests.support.told import Told, entries, forged, raws
 
 
 def newest_first() -> None:
@@ -78,6 +81,18 @@ def taken_back() -> None:
         alice.go_online()
         _go_on(world)
         _expect(_shown(bob), ["old", *_named(8)], "what is shown in the end")
+
+
+def forged_entry() -> None:
+    """Nobody is shown whom a relay let in itself, also before everybody in the room is verified."""
+    ann, eve = Device(1), Device(2)
+    log = entries(ann)
+    log.append(forged(join(eve.keys, prev=log[-1].hash)))
+    told = Told()
+    told.hear([*raws(log), ann.send("true"), eve.send("forged")])
+    _expect(told.texts(), ["true"], "what is shown first")
+    told.take()
+    _expect(told.texts(), ["true"], "what is shown in the end")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from . import scenarios_of_recent as scenarios
         scenarios.deleted_meanwhile,
         scenarios.edited_meanwhile,
         scenarios.taken_back,
+        scenarios.forged_entry,
     ],
     ids=lambda scenario: scenario.__name__,
 )

@@ -178,7 +178,7 @@ def _levels(db: Database) -> int:
     its version, and the number as a varint (``fts5_index.c`` of SQLite, "Structure record")."""
     (block,) = db.execute("select block from search_text_data where id = 10").fetchone()
     at = 8 if block[4:8] == b"\xff\x00\x00\x01" else 4
-    high, low = block[at], block[at + 1]
+    high, low = bytes(block[at : at + 2])
     return high if high < 0x80 else (high & 0x7F) << 7 | low & 0x7F
 
 

@@ -77,7 +77,7 @@ class Old:
             for record in records:
                 take_records(
                     self.peer._db,
-                    self.peer._membership._groups,
+                    self.peer._membership.groups,
                     self.row,
                     [(record, None)],
                     keys=self.peer._keys,

@@ -10,9 +10,12 @@ from syncchat_relay import Admit, Config
 from syncchat.core.message import Status
 from syncchat.core.values import Root
 from syncchat.events import MessageAdded
-from syncchat.storage import chains, previews
+from syncchat.exchange.ahead import Part
+from syncchat.storage import chains, members, previews
 from syncchat.trust.chain import GENESIS
+from syncchat.trust.records import is_record
 from syncchat.wire.envelope import Envelope, decode_envelope, encode_envelope
+from syncchat.wire.frames import Deliver, Recent
 from tests.support.devices import Device
 from tests.support.peers import Inbox, Net, make_peer
 from tests.support.room import LINK
@@ -29,7 +32,8 @@ class Late(Inbox):
     def show(self, *envelopes: bytes, links: dict[int, bytes], since: int = 1) -> None:
         """Show envelopes ahead, as if they stood at the places from 100 on."""
         placed = [(100 + number, raw) for number, raw in enumerate(envelopes)]
-        self.receiver.show_recent(self.row, since, placed, links)
+        self.receiver.hear_ahead(self.row, Part(since, placed, links), is_last=True)
+        self.receiver.take_told(self.row)
 
     def left(self) -> int:
         """Return how many entries are shown ahead."""
@@ -281,3 +285,66 @@ def test_room_is_written_to_while_its_log_is_still_coming() -> None:
     assert here.count() == 401
     assert here.digest() == room.digest()
     assert bob.check() == []
+
+
+def test_record_comes_once_to_who_is_shown_the_newest_first() -> None:
+    net = Net(config=Config(admission=Admit.OPEN, deliver_bytes_max=6_000))
+    ann, bob = make_peer(1), make_peer(2)
+    for peer in (ann, bob):
+        peer.join(LINK)
+    first = net.connect(ann)
+    net.settle()
+    (room,) = ann.rooms()
+    for number in range(400):
+        room.send(f"text {number}")
+        net.settle()
+    net.cut(first)
+    late = net.connect(bob)
+    net.settle()
+    assert late.exchange.ended is None
+    came = [raw for f in late.link.frames if isinstance(f, Recent | Deliver) for raw in f.envelopes]
+    records = [raw for raw in came if is_record(raw)]
+    assert len(records) == len(set(records)) == 3  # how Bob came in, he says himself
+    (here,) = bob.rooms()
+    assert here.count() == 400
+    net.connect(ann)
+    net.settle()
+    assert here.digest() == room.digest()
+    assert bob.check() == []
+
+
+def test_what_was_told_is_taken_a_part_with_each_tick_while_the_newest_shows() -> None:
+    net = Net(config=Config(admission=Admit.OPEN, deliver_bytes_max=2_000))
+    ann, bob = make_peer(1), make_peer(2)
+    for peer in (ann, bob):
+        peer.join(LINK)
+    first = net.connect(ann)
+    net.settle()
+    (room,) = ann.rooms()
+    for number in range(300):
+        room.send(f"text {number}")
+        net.settle()
+    net.cut(first)
+    late = net.connect(bob)
+    late.exchange.receive(late.link.raw[0])
+    late.link.reads = False  # what it is sent arrives frame by frame from now on
+    (here,) = bob.rooms()
+    for raw in late.exchange.outgoing():
+        net.world.send_raw(late.link, raw)
+    net.world.settle()
+    frames = 0
+    while not late.exchange.has_more:
+        net.world._arrive(late.link, late.link.unsent.popleft())
+        late.exchange.receive(late.link.raw[-1])
+        frames += isinstance(late.link.frames[-1], Recent)
+    shown = here.messages(limit=1)[0].text
+    assert shown > "text 270"
+    assert members.records_of(bob._db, here._row) == []
+    ticks = 0
+    while late.exchange.has_more:
+        assert late.exchange.next_tick_ms() == late.exchange._now()
+        late.exchange.tick()
+        ticks += 1
+    assert ticks == frames > 2
+    assert len(members.records_of(bob._db, here._row)) == 3
+    assert late.exchange.next_tick_ms() > late.exchange._now()

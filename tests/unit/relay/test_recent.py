@@ -9,7 +9,7 @@ from syncchat_relay.log import Append
 
 from syncchat.trust.chain import EMPTY_FINGERPRINT, context, link_after
 from syncchat.wire.envelope import decode_envelope
-from syncchat.wire.frames import Access, Deliver, Live, Open, Opened, Recent, RoomCursor
+from syncchat.wire.frames import Access, Deliver, Gap, Live, Open, Opened, Recent, RoomCursor
 from tests.contracts.chains import ROOM, Writer, fingerprint_of
 from tests.support.people import House, Human
 from tests.support.ports import START_MS
@@ -101,3 +101,31 @@ def test_closed_room_tells_its_newest_when_it_opens_and_nothing_before() -> None
     assert [type(frame) for frame in link.frames[2:5]] == [Access, Recent, Deliver]
     assert recent.envelopes == [team.genesis.raw, added.raw, log[0], *log[-2:]]
     assert recent.places == [1, 7, 2, 5, 6]
+
+
+def test_records_that_were_told_are_gaps_where_they_stand_and_later_ones_are_delivered() -> None:
+    alice, bob, carol = Human(1), Human(2), Human(3)
+    world = World(Config(admission=Admit.ROOMS))
+    team = House(alice)
+    writer = Writer(alice.devices[0], room=team.id)
+    log = [team.genesis.raw, *writer.write_many(3), team.add(bob).raw, *writer.write_many(3)]
+    world.log.append([Append(team.id, tuple(log), alice.device.public, True)], now_ms=START_MS)
+    link = world.enter(bob.device)
+    asked = RoomCursor(team.id, 0, EMPTY_FINGERPRINT, 0)
+    world.send(link, Open(world.log.incarnation, [asked], 2))
+    world.settle()
+    (recent,) = link.of(Recent)
+    assert (recent.envelopes[:2], recent.places[:2]) == ([log[0], log[4]], [1, 5])
+    (deliver,) = link.of(Deliver)
+    assert deliver.envelopes == [*log[1:4], *log[5:]]
+    assert deliver.gaps == [
+        Gap(0, 1, fingerprint_of(log[:1])),
+        Gap(3, 5, fingerprint_of(log[:5])),
+    ]
+    assert link.last(Live).head == len(log)
+    pusher, alias = world.join(alice.device, team.id)
+    later = team.add(carol).raw
+    world.push(pusher, alias, 1, [later])
+    world.settle()
+    assert link.of(Deliver)[-1].envelopes == [later]
+    assert link.of(Deliver)[-1].gaps == []
