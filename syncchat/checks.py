@@ -7,7 +7,7 @@ from .errors import DecodeError, TrustError
 from .exchange.batch import ENDED, refold_room
 from .exchange.volumes import Volumes, read_volume
 from .ids import DeviceId, room_text
-from .storage import chains, files, loose, rooms, snapshots, view
+from .storage import chains, files, loose, rooms, snapshots, tallies, view
 from .storage.chains import ChainRow
 from .storage.database import Database
 from .storage.rooms import RoomRow
@@ -55,7 +55,7 @@ def _index(db: Database) -> list[str]:
 
 def _counts(db: Database, room: RoomRow, me: DeviceId) -> list[str]:
     found = []
-    if rooms.digest(db, room.id) != view.recount_digest(db, room.id):
+    if tallies.digest_of(db, room.id) != view.recount_digest(db, room.id):
         found.append("the digest is not that of the rows; run 'syncchat doctor --rebuild'")
     return found + view.unread_faults(db, room.id, me=me)
 

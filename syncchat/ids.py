@@ -57,11 +57,8 @@ _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 def base32_from_int(number: int, *, chars: int) -> str:
     """Return ``number`` in ``chars`` characters of Crockford's base32, high digits first."""
-    pairs = []
-    for _ in range((chars + 1) // 2):
-        pairs.append(_PAIRS[number & 1023])
-        number >>= 10
-    return "".join(reversed(pairs))[-chars:]
+    pairs = [_PAIRS[number >> bits & 1023] for bits in range(10 * ((chars - 1) // 2), -1, -10)]
+    return "".join(pairs)[-chars:]
 
 
 def int_from_base32(text: str, *, bits: int) -> int:

@@ -16,6 +16,7 @@ from .ids import DeviceId, MemberId, RoomId, room_text
 from .ports import Clock, Random
 from .storage import chains, identity, members, rooms, view
 from .storage.database import Database
+from .storage.footing import Footing, footing_in
 from .storage.rooms import RoomRow, Standing
 from .trust.boxes import seal_box
 from .trust.changes import TYPES, Add, Genesis, History, Join, Kind, Request, Role, change_of
@@ -284,15 +285,18 @@ class Membership:
             if duty is not None:
                 self._take(row, duty.records[-1])
 
-    def may_write(self, room: int) -> str:
-        """Return why nothing may be written in a room, empty where it may."""
-        standing, root, last = members.own_place(self._db, room)
-        if standing.is_coming or standing is Standing.RECOVERING:
+    def may_write(self, room: int, footing: Footing | None = None) -> str:
+        """Return why nothing may be written in a room, empty where it may.
+
+        ``footing`` is what a write there stands on, where that is known already.
+        """
+        found = footing or footing_in(self._db, room, me=self._keys.device)
+        if found.standing.is_coming or found.standing is Standing.RECOVERING:
             return ""  # what is written waits until this peer is in
-        if standing not in (Standing.MEMBER, Standing.RETURNING):
+        if found.standing not in (Standing.MEMBER, Standing.RETURNING):
             return why_no_member(self._db, rooms.load_room(self._db, room))
-        group = self.groups.at(room, last) or self.group(room)
-        user = user_of(root)
+        group = self.groups.at(room, found.last_record) or self.group(room)
+        user = user_of(found.root)
         is_reader = user in group.members and group.members[user].role is Role.READER
         return "readers cannot write here" if is_reader else ""
 

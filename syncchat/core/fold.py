@@ -19,8 +19,10 @@ is set behind the fold (``Shown.over``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..ids import MESSAGE_CHARS, DeviceId, MemberId, MessageId, Stamp, author_device, stamp_of
 from .polls import Cast, Vote, asked_in, count
@@ -51,8 +53,7 @@ class Reaction(NamedTuple):
     at: Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """Is what a room shows of one message.
 
     ``mentions`` are those of now, ``value`` is as it was sent. A deleted one keeps only its place

@@ -207,6 +207,14 @@ def encode_value(value: Value) -> str:
     Raises ``ValidationError`` for what has no JSON form, would not be read back as this value's
     type, or is over ``VALUE_BYTES_MAX``.
     """
+    return as_written(value)[0]
+
+
+def as_written(value: Value) -> tuple[str, Any]:
+    """Return the JSON text of a value, and the value as others read it: JSON has no sets, no NaN.
+
+    Raises as ``encode_value`` does.
+    """
     try:
         raw = _encoder.encode(_trimmed(value))
         text = raw.decode("utf-8")
@@ -217,10 +225,9 @@ def encode_value(value: Value) -> str:
             f"the message has {len(raw)} bytes, the most is {VALUE_BYTES_MAX}; send a file instead"
         )
     try:
-        decode_value(_ROOTS_BY_TYPE[type(value)], text)
+        return text, decode_value(_ROOTS_BY_TYPE[type(value)], text)
     except DecodeError as exc:
         raise ValidationError(f"this cannot be sent: {exc}") from exc
-    return text
 
 
 def decode_value(root: Root, text: str) -> Any:

@@ -151,13 +151,13 @@ class RoomAttaching(RoomWriting):
                 attachments=tuple(each.attachment.to_value() for each in copied),
             )
             encode_value(value)  # raises what it raises before anything is stored
-            with self._writing() as (stamp, batch):
+            with self._writing() as write:
                 if once is not None and (before := self._sent_before(once)) is not None:
                     return before
                 room_id = self._load().room_id
                 for each in copied:
                     self._store(each, room_id)
-                sent = self._write_message(stamp, batch, value, once=once)
+                sent = self._write_message(write, value, once=once)
             self._trim()
         self._stop_typing(sent.thread)
         return sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.message import Message
 from ..core.refusals import Refusal
@@ -24,10 +24,19 @@ from ..ids import (
 )
 from ..storage import chains, history, loose, outbox, rooms, view
 from ..storage.erasing import fade
+from ..storage.footing import Footing, footing_in
 from ..storage.outbox import Op, Waiting
 
 if TYPE_CHECKING:
     from ..peer import Peer
+
+
+class Write(NamedTuple):
+    """Is one local write on its way: its stamp, its batch of the view, and what it stands on."""
+
+    stamp: Stamp
+    batch: view.ViewBatch
+    footing: Footing
 
 
 class RoomPart:
@@ -45,11 +54,12 @@ class RoomPart:
         ``hidden`` gives what it says also where an admin has hidden it. Raises ``NotFoundError``.
         """
         reading = self._reading(shows_hidden=hidden)
-        found = reading.one(message) if is_message_id(message) else None
-        if found is None and 8 <= len(message) < 26:
-            fitting = reading.matching_prefix(message.upper())
-            if len(fitting) == 1:
-                found = reading.one(fitting[0])
+        with self._peer._db.reading():  # one lock, not one for each query
+            found = reading.one(message) if is_message_id(message) else None
+            if found is None and 8 <= len(message) < 26:
+                fitting = reading.matching_prefix(message.upper())
+                if len(fitting) == 1:
+                    found = reading.one(fitting[0])
         if found is None:
             raise NotFoundError(f"no message {message[:40]!r} in this room")
         return found
@@ -67,28 +77,34 @@ class RoomPart:
         return names
 
     def _put_mark(self, root: Root, key: str, value_at: Any) -> None:
-        with self._writing() as (stamp, batch):
+        with self._writing() as (stamp, batch, _):
             value: Value = value_at(stamp)
             self._queue(Op(root, key, stamp, encode_value(value)))
             batch.note(root, key, value)
 
     @contextmanager
-    def _writing(self) -> Iterator[tuple[Stamp, view.ViewBatch]]:
+    def _writing(self) -> Iterator[Write]:
         """Run a local write in one durable transaction, with a stamp of its own."""
-        db = self._peer._db
+        db, me = self._peer._db, self._peer.device
         with db.atomic():
-            fade(db, me=self._peer.device, now_ms=self._peer.now_ms())
-            self._check_may_write()
-            stamp = rooms.next_stamp(db, self._peer.now_ms())
-            batch = view.ViewBatch(db, self._row, me=self._peer.device)
-            yield stamp, batch
+            now_ms = self._peer.now_ms()
+            footing = footing_in(db, self._row, me=me)
+            if footing.may_fade(now_ms) and fade(db, me=me, now_ms=now_ms):
+                footing = footing_in(db, self._row, me=me)
+            self._check_may_write(footing)
+            last = footing.last_stamp, footing.last_change
+            stamp, change = rooms.begin_write(db, *last, now_ms)
+            batch = view.ViewBatch(db, self._row, me=me, footing=footing, change=change)
+            yield Write(stamp, batch, footing)
             batch.flush()
-        with suppress(StorageError):  # what was written is; those are swept again later
-            loose.sweep(db)
+            is_any_loose = loose.are_any(db)
+        if is_any_loose:
+            with suppress(StorageError):  # what was written is; those are swept again later
+                loose.sweep(db)
         self._peer._ring()
 
-    def _check_may_write(self) -> None:
-        if reason := self._peer._membership.may_write(self._row):
+    def _check_may_write(self, footing: Footing | None = None) -> None:
+        if reason := self._peer._membership.may_write(self._row, footing):
             raise NotAllowedError(reason)
 
     def _queue(self, op: Op) -> None:
@@ -154,11 +170,9 @@ class RoomPart:
             raise NotAllowedError(f"only admins may {what}")
 
     def _reading(self, *, is_whole: bool = False, shows_hidden: bool = False) -> history.Reading:
-        row = self._load()
         return history.Reading(
             self._peer._db,
             self._row,
-            row.room_id,
             me=self._peer.device,
             now_ms=self._peer.now_ms(),
             is_whole=is_whole,

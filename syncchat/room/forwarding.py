@@ -55,11 +55,11 @@ class RoomForwarding(RoomAttaching, RoomFiles):
 
     def _write_with_files(self, value: MessageValue, given: Sequence[FileRow]) -> Message:
         """Write a message with files that are whole in another room; they are not sealed anew."""
-        with self._writing() as (stamp, batch):
+        with self._writing() as write:
             room_id = self._load().room_id
             for row in given:
                 self._take_over(row, room_id)
-            sent = self._write_message(stamp, batch, value)
+            sent = self._write_message(write, value)
         self._trim()
         self._stop_typing(sent.thread)
         return sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.message import Message
 from ..errors import ValidationError
-from ..storage import history, rooms, tallies
+from ..storage import history, tallies
 from .base import RoomPart, checked_limit
 
 
@@ -71,4 +71,4 @@ class RoomReading(RoomPart):
 
     def digest(self) -> str:
         """Return 64 hex digits that are equal on every peer whose room shows the same."""
-        return rooms.digest(self._peer._db, self._row).hex()
+        return tallies.digest_of(self._peer._db, self._row).hex()

@@ -168,8 +168,7 @@ def _hits(peer: Peer, query: Query, found: Iterable[search.Found], *, now_ms: in
         by_room.setdefault(each.room, []).append(each.message)
     messages = {}
     for row, ids in by_room.items():
-        room_id = rooms.load_room(peer._db, row).room_id
-        reading = history.Reading(peer._db, row, room_id, me=peer.device, now_ms=now_ms)
+        reading = history.Reading(peer._db, row, me=peer.device, now_ms=now_ms)
         messages.update({(row, message.id): message for message in reading.many(ids)})
     for each in found:
         message = messages[each.room, each.message]

@@ -22,6 +22,7 @@ from ..core.values import (
     MessageValue,
     ReactionValue,
     Root,
+    as_written,
     decode_value,
     encode_value,
     is_label,
@@ -30,7 +31,6 @@ from ..errors import DecodeError, NotAllowedError, NotFoundError, ValidationErro
 from ..ids import (
     MemberId,
     MessageId,
-    Stamp,
     author_device,
     is_message_id,
     message_id,
@@ -38,9 +38,9 @@ from ..ids import (
 )
 from ..storage import outbox, sending, view
 from ..storage.erasing import delete_own
-from ..storage.fields import last_sealed, timer_seconds
+from ..storage.fields import last_sealed, seconds_of
 from ..storage.outbox import Op
-from .base import checked_text, json_object
+from .base import Write, checked_text, json_object
 from .threads import RoomThreads
 
 MENTIONS_MAX = 100
@@ -100,10 +100,10 @@ class RoomWriting(RoomThreads):
 
     def _write(self, value: MessageValue, *, once: str | None = None) -> Message:
         """Write a message, which disappears when the room's timer says so."""
-        with self._writing() as (stamp, batch):
+        with self._writing() as write:
             if once is not None and (before := self._sent_before(once)) is not None:
                 return before
-            sent = self._write_message(stamp, batch, value, once=once)
+            sent = self._write_message(write, value, once=once)
         self._stop_typing(sent.thread)
         return sent
 
@@ -117,7 +117,7 @@ class RoomWriting(RoomThreads):
         """
         if not checked_text(text, "text").strip():
             raise ValidationError("the new text is empty; delete the message instead")
-        with self._writing() as (stamp, batch):
+        with self._writing() as (stamp, batch, _):
             own = self._own(message, "edit")
             now = own.mentions
             if mentions is not None:
@@ -136,14 +136,16 @@ class RoomWriting(RoomThreads):
                 edit = EditValue(stamp, text, self._if_others(own.id, now), earlier)
                 self._queue(Op(Root.EDITS, own.id, stamp, encode_value(edit)))
                 batch.note(Root.EDITS, own.id, edit)
-        return self.message(own.id)
+            batch.flush()
+            edited = self.message(own.id)  # in the transaction, where no lock is to be taken anew
+        return edited
 
     def delete(self, message: str) -> None:
         """Delete an own message for everyone; one that was not sent yet just goes.
 
         Raises ``NotFoundError``, ``NotAllowedError``.
         """
-        with self._writing() as (stamp, batch):
+        with self._writing() as (stamp, batch, _):
             own = self._own(message, "delete")
             delete_own(
                 self._peer._db,
@@ -236,24 +238,18 @@ class RoomWriting(RoomThreads):
         )
 
     def _write_message(
-        self,
-        stamp: Stamp,
-        batch: view.ViewBatch,
-        value: MessageValue,
-        *,
-        once: str | None = None,
+        self, write: Write, value: MessageValue, *, once: str | None = None
     ) -> Message:
         """Queue a new message, and return it as it is shown."""
-        timer_ms = timer_seconds(self._peer._db, self._row) * 1_000
-        raw = encode_value(replace(value, expires=timer_ms or None))
-        shown = decode_value(Root.MESSAGES, raw)  # as others read it: JSON has no sets, no NaN
+        stamp, batch, footing = write
+        timer_ms = seconds_of(msgspec.json.decode(footing.timer or "0")) * 1_000
+        raw, said = as_written(replace(value, expires=timer_ms) if timer_ms else value)
         written = message_id(stamp, self._peer.device)
         if once is not None:
             sending.note_sent(self._peer._db, self._row, once, written)
         self._queue(Op(Root.MESSAGES, stamp, stamp, raw))
-        batch.write(written, raw, shown)
-        batch.flush()
-        return self.message(written)  # in the transaction, where no lock is to be taken anew
+        batch.write(written, raw, said)
+        return self._reading().just_written(written, said, footing)
 
     def _stop_typing(self, thread: str | None) -> None:
         if self._peer._say_typing is not None:

@@ -18,15 +18,23 @@ BLOCK_FIELD = "block/"
 """Begins the key of a blocked member."""
 
 
+_HAS_ANY = f"""
+select home, exists (select 1 from field where room = home and root = {int(Root.ROOM)}
+    and member = '' and value <> 'null'
+    and ((key >= 'gone/' and key < 'gone0') or (key >= 'block/' and key < 'block0')))
+from identity
+"""
+
+
 def shown_condition(db: Database, room: int) -> str:
     """Return an SQL condition that holds for the rows of ``message`` that are to be shown.
 
     It is made of row numbers and of an id's text, none of which anybody else can choose.
     """
-    who = identity.load_identity(db)
-    if who is None or who.home is None or not _has_any(db, who.home):
+    row = db.row(_HAS_ANY)
+    if row is None or not row[1]:
         return "1"
-    where = f"f.room = {who.home} and f.root = {int(Root.ROOM)} and f.member = '' "
+    where = f"f.room = {row[0]} and f.root = {int(Root.ROOM)} and f.member = '' "
     where += "and f.value <> 'null' and f.key = "
     gone = f"'{GONE_FIELD}{room_text(rooms.load_room(db, room).room_id)}/' || message.message"
     return (
@@ -59,12 +67,3 @@ def blocked(db: Database) -> frozenset[MemberId]:
             (who.home, int(Root.ROOM)),
         )
     )
-
-
-def _has_any(db: Database, home: int) -> bool:
-    row = db.row(
-        "select 1 from field where room = ? and root = ? and member = '' and value <> 'null' "
-        "and ((key >= 'gone/' and key < 'gone0') or (key >= 'block/' and key < 'block0')) limit 1",
-        (home, int(Root.ROOM)),
-    )
-    return row is not None

@@ -27,7 +27,7 @@ from .packs import Packs, packs_beside
 APPLICATION_ID = 0x53594E43
 """``SYNC`` in ASCII: tells a syncchat database from any other SQLite file."""
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 """Grows with every migration of ``schema``; kept in SQLite's ``user_version``."""
 
 BUSY_SECONDS_MAX = 10.0
@@ -118,7 +118,7 @@ class Database:
             with self._part():
                 yield
             return
-        with translated(self.path, self._errors):
+        try:
             if durable is not self._durable:
                 self._conn.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
                 self._durable = durable
@@ -131,8 +131,10 @@ class Database:
                 if self._conn.in_transaction:
                     self._conn.execute("rollback")
                 raise
-            if self._owes_wipe:
-                self._wipe_log()
+        except self._errors as exc:
+            raise _translate(exc, self.path) from exc
+        if self._owes_wipe:
+            self._wipe_log()
 
     def wipe(self) -> None:
         """Say that this transaction removes what must leave no trace in the file.

@@ -48,7 +48,11 @@ def fields_of(db: Database, room: int, prefix: str = "") -> dict[str, Any]:
 
 def timer_seconds(db: Database, room: int) -> int:
     """Return after how many seconds what is written in a room disappears, 0 for never."""
-    said = find_field(db, room, Root.ROOM, TIMER_FIELD)
+    return seconds_of(find_field(db, room, Root.ROOM, TIMER_FIELD))
+
+
+def seconds_of(said: Any) -> int:
+    """Return the seconds that a room's timer says, 0 for never."""
     is_one = isinstance(said, int) and not isinstance(said, bool)
     return said if is_one and 0 < said <= EXPIRES_MS_MAX // 1_000 else 0
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,11 +23,13 @@ from ..ids import (
 from . import outbox
 from .aside import blocked, shown_condition
 from .database import Database
+from .footing import Footing
 from .members import Owners
 from .parts import distinct, forwarded_of, pinned_of, poll_of
-from .rooms import cutoff_now
+from .rooms import kept
 from .tallies import THERE, reply_counts
 from .view import mentions_of, reactions_of
+from .view.marks import chunks
 
 PAGE_MAX = 1_000
 """Messages in one page; a program that wants more asks again with the last id."""
@@ -44,11 +45,10 @@ _UNACKED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Around:
+class _Around(NamedTuple):
     """Is what is looked up at once for the messages of a page."""
 
-    names: dict[MemberId, str]
+    room_id: RoomId
     states: _OwnStates
     readers: dict[str, list[tuple[MemberId, Stamp]]]
     quotes: dict[str, Quote]
@@ -65,7 +65,6 @@ class Reading:
         self,
         db: Database,
         room: int,
-        room_id: RoomId,
         *,
         me: DeviceId,
         now_ms: int,
@@ -75,14 +74,27 @@ class Reading:
         """``is_whole`` also shows what the person has set aside."""
         self._db = db
         self._room = room
-        self._room_id = room_id
         self._me = me
         self._owners = Owners(db, room)
+        self._names = _Names(db, room)
         self._now_ms = now_ms
-        self._shown = "1" if is_whole else shown_condition(db, room)
-        if (cutoff := cutoff_now(db, room, now_ms)) > ZERO:
-            self._shown += f" and message.message >= '{cutoff}'"
+        self._is_whole = is_whole
         self._shows_hidden = shows_hidden
+        self._asked: tuple[RoomId, str] | None = None
+
+    def _ask(self) -> tuple[RoomId, str]:
+        """Return the room's id, and an SQL condition for the messages that are to be shown."""
+        if self._asked is None:
+            room_id, keep = kept(self._db, self._room)
+            shown = "1" if self._is_whole else shown_condition(self._db, self._room)
+            if (cutoff := keep.cutoff(self._now_ms)) > ZERO:
+                shown += f" and message.message >= '{cutoff}'"
+            self._asked = room_id, shown
+        return self._asked
+
+    @property
+    def _shown(self) -> str:
+        return self._ask()[1]
 
     def page(
         self,
@@ -128,6 +140,33 @@ class Reading:
         found = self._messages(rows)
         return found[0] if found else None
 
+    def just_written(self, message: MessageId, said: MessageValue, footing: Footing) -> Message:
+        """Return an own message that is being written, about which nothing can have been said."""
+        me, written = footing.member, stamp_of(message)
+        sent_at, quote = ms_of(written), None
+        if said.reply_to:
+            quote = self._quotes({said.reply_to})[said.reply_to]
+        return Message(
+            id=message,
+            room_id=footing.room_id,
+            sender=me,
+            sender_name=_label(footing.name) or me[:6],
+            text=said.text,
+            kind=said.kind,
+            sent_at=sent_at,
+            reply_to=MessageId(said.reply_to) if said.reply_to else None,
+            thread=MessageId(said.thread) if said.thread else None,
+            metadata=said.metadata,
+            attachments=said.attachments,
+            mentions=said.mentions,  # type: ignore[arg-type]
+            mine=True,
+            clock_ahead=is_ahead(written, self._now_ms),
+            quote=quote,
+            expires_at=None if said.expires is None else sent_at + said.expires,
+            forwarded=forwarded_of(said),
+            poll=poll_of(said, None, me),
+        )
+
     def many(self, ids: Sequence[MessageId]) -> list[Message]:
         """Return those of the messages that are here, in display order."""
         places = ",".join("?" * len(ids))
@@ -159,12 +198,12 @@ class Reading:
 
     def _messages(self, rows: Iterable[tuple[Any, ...]]) -> list[Message]:
         found = [(row, decode_value(Root.MESSAGES, row[2] or "{}")) for row in rows]
-        names = names_of(self._db, self._room)
+        self._names.look_up({self._owners[author_device(row[0])] for row, _ in found})
         around = _Around(
-            names,
+            self._ask()[0],
             _OwnStates(self._db, self._room, self._me),
             self._readers({marker_key(author_device(row[0]), row[7]) for row, _ in found}),
-            self._quotes({said.reply_to for _, said in found if said.reply_to}, names),
+            self._quotes({said.reply_to for _, said in found if said.reply_to}),
             reply_counts(self._db, self._room, [row[0] for row, _ in found]),
             pinned_of(self._db, self._room, [row[0] for row, _ in found]),
             blocked(self._db) if any(row[6] for row, _ in found) else frozenset(),
@@ -177,7 +216,7 @@ class Reading:
         writer, written = author_device(message), stamp_of(message)
         sender = self._owners[writer]
         me = self._owners[self._me]
-        names, readers = around.names, around.readers[marker_key(writer, thread)]
+        readers = around.readers[marker_key(writer, thread)]
         if self._is_withheld(sender, hidden):
             said, edited, mentions, votes = MessageValue(kind=said.kind), None, None, None
         read_by = tuple(m for m, upto in readers if upto >= written and m != sender)
@@ -191,9 +230,9 @@ class Reading:
                 status = Status.SENT
         return Message(
             id=message,
-            room_id=self._room_id,
+            room_id=around.room_id,
             sender=sender,
-            sender_name=names.get(sender) or sender[:6],
+            sender_name=self._names[sender],
             text=said.text if edited is None else edited,
             kind=said.kind,
             sent_at=ms_of(written),
@@ -202,7 +241,7 @@ class Reading:
             reply_to=MessageId(said.reply_to) if said.reply_to else None,
             thread=thread,
             reactions=tuple(
-                ReactionView(r.member, names.get(r.member) or r.member[:6], r.emoji, ms_of(r.at))
+                ReactionView(r.member, self._names[r.member], r.emoji, ms_of(r.at))
                 for r in distinct(reactions_of(reactions))
                 if r.member not in around.blocked
             ),
@@ -239,7 +278,7 @@ class Reading:
             for place in sorted(places)
         }
 
-    def _quotes(self, answered: set[str], names: dict[MemberId, str]) -> dict[str, Quote]:
+    def _quotes(self, answered: set[str]) -> dict[str, Quote]:
         """Return what answers quote: what is here of it, and placeholders for the rest."""
         if not answered:
             return {}
@@ -252,14 +291,12 @@ class Reading:
                 (self._room, self._now_ms, *sorted(answered)),
             )
         }
-        return {message: self._quote(message, here.get(message), names) for message in answered}
+        return {message: self._quote(message, here.get(message)) for message in answered}
 
-    def _quote(
-        self, message: str, row: tuple[Any, ...] | None, names: dict[MemberId, str]
-    ) -> Quote:
+    def _quote(self, message: str, row: tuple[Any, ...] | None) -> Quote:
         id_ = MessageId(message)
         sender = self._owners[author_device(id_)]
-        name = names.get(sender) or sender[:6]
+        name = self._names[sender]
         if row is None:
             return Quote(id_, sender, name, is_here=False)
         value, edited, deleted, hidden = row
@@ -300,8 +337,39 @@ def names_of(db: Database, room: int) -> dict[MemberId, str]:
             "select member, value from field where room = ? and root = ? and key = 'name'",
             (room, int(Root.PROFILE)),
         )
-        if is_label(name := msgspec.json.decode(raw), NAME_CHARS_MAX)
+        if (name := _label(raw)) is not None
     }
+
+
+class _Names(dict[MemberId, str]):
+    """Tells what members are called; looked up at first use, as a room may have very many."""
+
+    def __init__(self, db: Database, room: int) -> None:
+        super().__init__()
+        self._db = db
+        self._room = room
+
+    def __missing__(self, member: MemberId) -> str:
+        self.look_up({member})
+        return self[member]
+
+    def look_up(self, members: Set[MemberId]) -> None:
+        """Look up some at once."""
+        for chunk in chunks(sorted(members)):
+            places = ",".join("?" * len(chunk))
+            said = self._db.rows(
+                "select member, value from field "
+                f"where room = ? and root = ? and member in ({places}) and key = 'name'",
+                (self._room, int(Root.PROFILE), *chunk),
+            )
+            self |= {MemberId(member): member[:6] for member in chunk}
+            self |= {member: name for member, raw in said if (name := _label(raw)) is not None}
+
+
+def _label(raw: str | None) -> str | None:
+    """Return a member's name from its stored form, None for none that can be shown."""
+    name = None if raw is None else msgspec.json.decode(raw)
+    return name if is_label(name, NAME_CHARS_MAX) else None
 
 
 def unacked(

@@ -27,7 +27,7 @@ class DropRow:
 def sweep(db: Database) -> bool:
     """Remove the bytes of files that no message shows, and have the relay told; tell whether there
     may be any."""
-    if db.row("select 1 from loose_file limit 1") is None:
+    if not are_any(db):
         return False
     with db.atomic():
         packs = [_drop(db, file) for file in _loose(db)]
@@ -35,6 +35,11 @@ def sweep(db: Database) -> bool:
     for pack in packs:
         db.packs.remove(pack)
     return True
+
+
+def are_any(db: Database) -> bool:
+    """Tell whether there may be files that no message shows."""
+    return db.row("select 1 from loose_file limit 1") is not None
 
 
 def tidy(db: Database, *, now_ms: int) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..errors import NotFoundError
 from ..ids import DeviceId, MemberId
 from ..trust.records import Record, RecordHash
 from .database import Database
-from .rooms import Standing
 
 
 class Owners(dict[DeviceId, MemberId]):
@@ -77,19 +75,6 @@ def last_record(db: Database, room: int) -> int:
         "select coalesce(max(id), 0) from record where room = ?", (room,)
     ).fetchone()
     return int(last)
-
-
-def own_place(db: Database, room: int) -> tuple[Standing, bytes, int]:
-    """Return what this peer is in a room, the person's root key, and the row of the record that
-    came last, 0 for none; in one query, because every local write asks."""
-    row = db.row(
-        "select standing, root, (select max(id) from record where record.room = room.id) "
-        "from room, identity where room.id = ?",
-        (room,),
-    )
-    if row is None:
-        raise NotFoundError("the room is gone from this database")
-    return Standing(row[0]), bytes(row[1]), row[2] or 0
 
 
 def unsent_records(db: Database, room: int) -> list[bytes]:

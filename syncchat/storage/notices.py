@@ -9,6 +9,8 @@ from ..ids import MessageId
 from .database import Database
 from .tallies import THERE
 
+_SHOWN = f"deleted = 0 and hidden = 0 and {THERE.replace('?', '?1')} and (room, message) > (?4, ?5)"
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -38,12 +40,13 @@ def news_since(
     it first mentions the person, if that is later.
     """
     rows = db.execute(
-        "select room, message, mention, added > ? from message where change > ? and deleted = 0 "
-        f"and hidden = 0 and {THERE} "
-        "and ((unread = 1 and added > ? and added <= ?) or (mention = 1 and mention_at > ? "
-        "and mention_at <= ? and mention_at > added and added <= ?)) "
-        "and (room, message) > (?, ?) order by room, message",
-        (after, after, now_ms, after, upto, after, upto, after, room, message),
+        "select room, message, mention, 1 from message indexed by message_added "
+        f"where unread = 1 and added > ?2 and added <= ?3 and {_SHOWN} "
+        "union all select room, message, mention, 0 from message indexed by message_change "
+        "where change > ?2 and change > added and added <= ?2 and mention = 1 "
+        f"and mention_at > added and mention_at > ?2 and mention_at <= ?3 and {_SHOWN} "
+        "order by room, message",
+        (now_ms, after, upto, room, message),
     )
     for row, each, mention, is_new in rows:
         yield News(row, MessageId(each), bool(mention), bool(is_new))

@@ -1,4 +1,4 @@
-"""Rows about this peer and its rooms: keys, titles, cursors, digests."""
+"""Rows about this peer and its rooms: keys, titles, cursors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from ..core import clock
-from ..core.digest import DIGEST_BYTES
 from ..core.keeping import Keep
 from ..errors import NotFoundError, ValidationError
 from ..ids import MemberId, RoomId, Stamp, room_text
@@ -118,6 +117,13 @@ def next_stamp(db: Database, now_ms: int) -> Stamp:
     return stamp
 
 
+def begin_write(db: Database, last: Stamp, change: int, now_ms: int) -> tuple[Stamp, int]:
+    """Return a local write's reading and the number of its changes, after the last ones given."""
+    stamp, number = clock.tick(last, now_ms), max(change, _first_change(now_ms)) + 1
+    db.execute("update local set last_stamp = ?, change = ?", (stamp, number))
+    return stamp, number
+
+
 def observe_stamp(db: Database, seen: Stamp, now_ms: int) -> None:
     """Let the clock follow a reading of another device, within limits."""
     (last,) = db.execute("select last_stamp from local").fetchone()
@@ -175,14 +181,13 @@ def add_room(
     if found is not None:
         return found
     db.execute(
-        "insert into room (room_id, title, relay, epoch, digest, incarnation, cursor, fingerprint, "
+        "insert into room (room_id, title, relay, epoch, incarnation, cursor, fingerprint, "
         "head, change, joined_ms, standing, invite, is_personal, direct) "
-        "values (?, ?, ?, 0, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?, ?)",
+        "values (?, ?, ?, 0, ?, 0, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
             room_id,
             title,
             relay,
-            bytes(DIGEST_BYTES),
             NO_INCARNATION,
             NO_FINGERPRINT,
             next_change(db),
@@ -349,12 +354,6 @@ def set_refill(db: Database, room: int, owes: bool) -> None:
     db.execute("update room set refill = ? where id = ?", (owes, room))
 
 
-def digest(db: Database, room: int) -> bytes:
-    """Return the room's digest as kept."""
-    (found,) = db.execute("select digest from room where id = ?", (room,)).fetchone()
-    return bytes(found)
-
-
 class KeepRow(NamedTuple):
     """Says how long a room keeps messages, and before which id they are over, as swept so far."""
 
@@ -380,6 +379,14 @@ def keep_row(db: Database, room: int) -> KeepRow:
     return KeepRow(room, Keep(row[0], row[1]), row[2])
 
 
+def kept(db: Database, room: int) -> tuple[RoomId, Keep]:
+    """Return the id of a room, and how long it keeps its messages."""
+    row = db.row("select room_id, keep_ms, floor_ms from room where id = ?", (room,))
+    if row is None:
+        raise NotFoundError("the room is gone from this database")
+    return RoomId(row[0]), Keep(row[1], row[2])
+
+
 def cutoff_now(db: Database, room: int, now_ms: int) -> Stamp:
     """Return the stamp before which messages of a room are over at a moment."""
     return keep_row(db, room).keep.cutoff(now_ms)
@@ -403,11 +410,6 @@ def keeping_rooms(db: Database) -> list[KeepRow]:
     return [
         KeepRow(room, Keep(keep_ms, floor_ms), cutoff) for room, keep_ms, floor_ms, cutoff in rows
     ]
-
-
-def set_digest(db: Database, room: int, new: bytes) -> None:
-    """Store the room's digest."""
-    db.execute("update room set digest = ? where id = ?", (new, room))
 
 
 def _room(row: tuple[Any, ...]) -> RoomRow:

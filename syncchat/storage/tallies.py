@@ -2,7 +2,8 @@
 
 The table ``tally`` has a row for each timeline of a room, that of thread '' for the messages which
 are in none. So no count depends on how many messages there are. New messages are counted by who
-inserts them, with ``count_added``; whatever happens to them later triggers in the schema count.
+inserts them, with ``move_on``; whatever happens to them later triggers in the schema count. The row
+of thread '' holds the room's digest, too, because both move with every message.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ..core import digest
 from ..core.markers import marker_key
 from ..ids import MessageId, RoomId, Stamp, author_device, stamp_of
 from . import rooms
@@ -46,22 +48,32 @@ class Added(NamedTuple):
     is_mention: bool
 
 
-def count_added(db: Database, room: int, added: Iterable[Added]) -> None:
-    """Count messages that were just inserted."""
+def move_on(db: Database, room: int, added: Iterable[Added], delta: int) -> None:
+    """Count messages that were just inserted, and move the room's digest by a number."""
     counts: dict[str, list[Any]] = {}
     for each in added:
-        count = counts.setdefault(each.thread or "", [0, 0, 0, ""])
+        count = counts.setdefault(each.thread or "", [0, 0, 0, "", None])
         count[0] += not each.is_away
         count[1] += each.is_unread
         count[2] += each.is_unread and each.is_mention
         count[3] = max(count[3], each.message)
+    if delta:
+        count = counts.setdefault("", [0, 0, 0, "", None])
+        count[4] = digest.add(digest_of(db, room), delta)
     db.executemany(
-        "insert into tally (room, thread, messages, unread, mentions, last) "
-        "values (?, ?, ?, ?, ?, ?) on conflict do update set "
+        "insert into tally (room, thread, messages, unread, mentions, last, digest) "
+        "values (?, ?, ?, ?, ?, ?, ?) on conflict do update set "
         "messages = messages + excluded.messages, unread = unread + excluded.unread, "
-        "mentions = mentions + excluded.mentions, last = max(last, excluded.last)",
+        "mentions = mentions + excluded.mentions, last = max(last, excluded.last), "
+        "digest = coalesce(excluded.digest, digest)",
         [(room, thread, *count) for thread, count in counts.items()],
     )
+
+
+def digest_of(db: Database, room: int) -> bytes:
+    """Return the room's digest as kept."""
+    row = db.row("select digest from tally where room = ? and thread = ''", (room,))
+    return bytes(digest.DIGEST_BYTES) if row is None or row[0] is None else bytes(row[0])
 
 
 THERE = "gone = 0 and (expires_ms is null or expires_ms > ?)"

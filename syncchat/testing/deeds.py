@@ -178,7 +178,7 @@ class Deeds(Timing):
 
         def act(p: Peer) -> None:
             room = p.rooms()[0]
-            with room._writing() as (stamp, batch):
+            with room._writing() as (stamp, batch, _):
                 text = f"forged {CANARY}"
                 value = DeleteValue(stamp) if deletes else EditValue(stamp, text)
                 room._queue(Op(root, message.id, stamp, encode_value(value)))

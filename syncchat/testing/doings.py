@@ -72,7 +72,7 @@ class Doings(Deeds):
 
         def act(p: Peer) -> None:
             room = p.rooms()[0]
-            with room._writing() as (stamp, batch):
+            with room._writing() as (stamp, batch, _):
                 value = FieldValue(stamp, True)
                 key = PIN_FIELD + message.id
                 room._queue(Op(Root.ROOM, key, stamp, encode_value(value)))

@@ -133,11 +133,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "own clock not kept",
         "The last stamp given is not stored.",
-        Edit(
-            rooms.next_stamp,
-            "(stamp, _first_change(now_ms))",
-            "(last, _first_change(now_ms))",
-        ),
+        Edit(rooms.begin_write, "(stamp, number))", "(last, number))"),
     ),
     _mutant(
         "own clock runs backwards",

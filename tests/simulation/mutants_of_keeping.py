@@ -33,7 +33,7 @@ KEEPING_MUTANTS: tuple[Mutant, ...] = (
         "too old, and shown",
         "What is older than the room keeps it is shown until its author lets go of it.",
         (
-            Edit(Reading.__init__, "> ZERO:", "> ZERO and False:"),
+            Edit(Reading._ask, "> ZERO:", "> ZERO and False:"),
             Edit(Messages.settle, "message < scope.cutoff and", "False and"),
         ),
         scenario=scenarios.shown_too_late,

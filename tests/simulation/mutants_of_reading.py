@@ -55,7 +55,7 @@ READING_MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "private receipts are lost",
         "What is read unseen stays unread.",
-        Edit(Unread._find_upto, 'f"{self._room_text}/{place}"', "place"),
+        Edit(Unread._find_upto, 'f"{text}/{place}"', "place"),
     ),
     _mutant(
         "mark of unread never cleared",

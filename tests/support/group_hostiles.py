@@ -48,7 +48,7 @@ def _meddle(life: GroupLife, device: SimPeer) -> str:
     root = Root.DELETES if deletes else Root.EDITS
 
     def act() -> None:
-        with device.room._writing() as (stamp, batch):
+        with device.room._writing() as (stamp, batch, _):
             value = DeleteValue(stamp) if deletes else EditValue(stamp, text)
             device.room._queue(Op(root, message.id, stamp, encode_value(value)))
             batch.note(root, message.id, value)

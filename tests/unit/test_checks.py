@@ -24,7 +24,7 @@ def inbox() -> Inbox:
     ("damage", "fault"),
     [
         ("update message set edited = 'forged', edited_at = '0000000000001'", "the digest"),
-        ("update room set digest = zeroblob(32)", "the digest"),
+        ("update tally set digest = zeroblob(32)", "the digest"),
         ("update message set unread = 0", "marked unread"),
         ("delete from mark", "does not hold what its updates say"),
         ("update chain set seq = seq + 1", "the chain's head"),
@@ -51,7 +51,7 @@ def test_damaged_signature_that_a_later_one_covers_is_found(inbox: Inbox) -> Non
     "damage",
     [
         "update message set edited = 'forged', edited_at = '0000000000001'",
-        "update room set digest = zeroblob(32)",
+        "update tally set digest = zeroblob(32)",
         "update message set unread = 0",
         "delete from mark",
         "delete from message",

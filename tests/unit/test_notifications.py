@@ -13,6 +13,7 @@ from syncchat.peer import notifying
 from syncchat.peer.notifying import AWAY_MS
 from syncchat.storage import rooms
 from syncchat.storage.changes import cursor_at
+from syncchat.storage.notices import news_since
 from tests.support.devices import Device
 from tests.support.peers import Inbox
 
@@ -191,3 +192,16 @@ async def test_notification_shows_what_its_messages_are_when_it_is_told() -> Non
             told.append([message.text for message in event.messages])
             break
     assert told == [["changed"]], "and nothing of what is shown no more"
+
+
+def test_news_are_found_by_what_came_not_by_what_is_there() -> None:
+    """Every look at them went through all messages, 10 ms where there were 100,000."""
+    inbox = Inbox()
+    seen: list[str] = []
+    inbox.db._conn.set_trace_callback(seen.append)
+    assert list(news_since(inbox.db, 5, now_ms=9)) == []
+    inbox.db._conn.set_trace_callback(None)
+    steps = [row[3] for row in inbox.db.rows(f"explain query plan {seen[0]}")]
+    assert any("message_added (added>" in step for step in steps), steps
+    assert any("message_change (change>" in step for step in steps), steps
+    assert not any("message_shown" in step or "SCAN" in step for step in steps), steps

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
-from ...core import digest
 from ...core.reader import Change
 from ...core.values import ABOUT_MESSAGES, MessageValue, Root
 from ...ids import DeviceId, MemberId, MessageId, Stamp, message_id
-from .. import previews, rooms
+from .. import previews, tallies
 from ..database import Database
+from ..footing import Footing
+from ..members import Owners
 from ..previews import Preview
 from . import log
 from .fields import Fields
@@ -30,16 +31,36 @@ _SHOWN_AHEAD = frozenset({Root.PROFILE, Root.MESSAGES, *ABOUT_MESSAGES} - {Root.
 class ViewBatch:
     """Collects what one transaction changes in one room; ``flush`` ends it."""
 
-    def __init__(self, db: Database, room: int, *, me: DeviceId) -> None:
-        self._scope = Scope(db, room, me=me)
+    def __init__(
+        self,
+        db: Database,
+        room: int,
+        *,
+        me: DeviceId,
+        footing: Footing | None = None,
+        change: int | None = None,
+    ) -> None:
+        self._scope = Scope(db, room, me=me, footing=footing, change=change)
         self._messages = Messages(self._scope)
         self._reads = Reads(self._scope)
         self._fields = Fields(self._scope)
         self._marks: dict[tuple[int, Root, str, int], tuple[Any, ...] | None] = {}
-        self._previews = previews.all_previews(db, room)
+        self._ahead: set[Preview] | None = None
         self._confirmed: list[Preview] = []
         self.bare: list[MessageId] = []
         """Messages that are deleted or gone: all that belongs to them must go."""
+
+    @property
+    def _previews(self) -> set[Preview]:
+        """Return what is shown ahead; what a person writes need not know."""
+        if self._ahead is None:
+            self._ahead = previews.all_previews(self._scope.db, self._scope.room)
+        return self._ahead
+
+    @property
+    def owners(self) -> Owners:
+        """Return whose devices are whose in the room."""
+        return self._scope.owners
 
     @property
     def change(self) -> int:
@@ -85,7 +106,7 @@ class ViewBatch:
         self._add(chain, device, volume, seq, shown)
         new = {Preview(chain, volume, change.clock, change.root, change.key) for change in shown}
         previews.add(self._scope.db, self._scope.room, sorted(new))
-        self._previews |= new
+        self._previews.update(new)
 
     def _is_there(self, chain: int, device: DeviceId, volume: int, change: Change) -> bool:
         """Tell whether the chain has brought an entry for the same thing, which stands."""
@@ -142,7 +163,7 @@ class ViewBatch:
             else:
                 self._messages.touch(MessageId(key[:26]))
         self._confirmed += sorted(self._previews - left)
-        self._previews = left
+        self._ahead = left
 
     def _message_of(self, preview: Preview) -> MessageId | None:
         """Return the message that is shown by a preview, None where it is shown by its chain."""
@@ -160,7 +181,7 @@ class ViewBatch:
         found = {
             Preview(chain, volume, change.clock, change.root, change.key) for change in changes
         } & self._previews
-        self._previews -= found
+        self._previews.difference_update(found)
         self._confirmed += sorted(found)
 
     def write(self, message: MessageId, raw: str, value: MessageValue) -> None:
@@ -200,8 +221,9 @@ class ViewBatch:
         self._write_marks()
         delta = self._reads.settle() + self._fields.settle() + self._messages.settle()
         db, room = self._scope.db, self._scope.room
-        if delta:
-            rooms.set_digest(db, room, digest.add(rooms.digest(db, room), delta))
+        counted, self._messages.counted = self._messages.counted, []
+        if counted or delta:
+            tallies.move_on(db, room, counted, delta)
         bare, self._messages.bare = list(self._messages.bare), {}
         if bare:
             blank_edits(db, room, bare)

@@ -88,5 +88,4 @@ def clear(db: Database, room: int) -> None:
     index.trim()
     index.settle(0)
     db.execute("delete from volume where chain in (select id from chain where room = ?)", (room,))
-    rooms.set_digest(db, room, bytes(digest.DIGEST_BYTES))
     rooms.set_keep(db, room, KEEP_ALL)

@@ -78,13 +78,17 @@ class Index:
 
     def settle(self, count: int) -> None:
         """Take in what is not fresh any more, and erase, after ``count`` messages were added."""
-        sizes, fresh = self._db.search_sizes, self._last() - self.upto
+        upto, erasing, last = self._db.execute(
+            "select upto, erasing, (select coalesce(max(id), 0) from message) from search_state"
+        ).fetchone()
+        self._upto = int(upto)
+        sizes, fresh = self._db.search_sizes, last - self._upto
         if count > sizes.step:
             if fresh > sizes.many:
                 self.take(max(count, sizes.many // 2))
         elif fresh >= sizes.few + sizes.step:
             self.take(sizes.step)
-        self._erase()
+        self._erase(erasing)
 
     def take(self, count: int) -> None:
         """Take in the next messages."""
@@ -123,9 +127,8 @@ class Index:
             self._upto = indexed_upto(self._db)
         return self._upto
 
-    def _erase(self) -> None:
+    def _erase(self, erasing: int) -> None:
         """Merge some pages, so that nothing stays in the file of what was taken out."""
-        (erasing,) = self._db.execute("select erasing from search_state").fetchone()
         if self._took_out:
             self._took_out = False
             erasing = _BEGIN if erasing in (_NOTHING, _BEGIN) else _ONCE_MORE
@@ -176,6 +179,7 @@ def indexed_upto(db: Database) -> int:
 def _levels(db: Database) -> int:
     """Return how many levels the index has, by its structure record: a cookie, sometimes a mark of
     its version, and the number as a varint (``fts5_index.c`` of SQLite, "Structure record")."""
+    block: bytes
     (block,) = db.execute("select block from search_text_data where id = 10").fetchone()
     at = 8 if block[4:8] == b"\xff\x00\x00\x01" else 4
     high, low = bytes(block[at : at + 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from ...core.fold import Mark
 from ...core.refusals import Refusal
@@ -11,6 +12,17 @@ from ...ids import DeviceId
 from ..database import Database
 
 _CHUNK = 500
+
+_KNOWN = f"""
+select message from message where room = ?1 and message in {{0}}
+union all select target from mark where room = ?1 and target in {{0}}
+union all select target from op
+    where room = ?1 and root <> {int(Root.MESSAGES)} and target in {{0}}
+union all select message from hidden where room = ?1 and message in {{0}}
+union all select message from removed_message where room = ?1 and message in {{0}}
+union all select reply_to from message where room = ?1 and reply_to in {{0}}
+"""
+"""Finds messages of which something is here; the last, because what answers them quotes them."""
 
 
 def marks_about(
@@ -33,6 +45,22 @@ def marks_about(
             mark = Mark(kind, key, device, at, decode_value(kind, raw))
             found.setdefault(target, []).append(mark)
     return found
+
+
+def known_of(db: Database, room: int, ids: Sequence[str]) -> set[str]:
+    """Return those of the messages of which anything is here: their row, or what was said of them.
+
+    Of most that come nothing is, and this is one question instead of five.
+    """
+    found: set[str] = set()
+    for chunk in chunks(ids):
+        found.update(message for (message,) in db.rows(_known(len(chunk)), (room, *chunk)))
+    return found
+
+
+@lru_cache(maxsize=64)
+def _known(count: int) -> str:
+    return _KNOWN.format(f"({', '.join(f'?{2 + place}' for place in range(count))})")
 
 
 def blank_edits(db: Database, room: int, targets: Sequence[str]) -> None:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from ...core import digest
 from ...core.clock import ms_of
-from ...core.fold import NOTHING, Reaction, Shown, Version, fold_message, fold_versions
+from ...core.fold import NOTHING, Mark, Reaction, Shown, Version, fold_message, fold_versions
 from ...core.polls import Vote
 from ...core.values import MessageValue, Root, decode_value, encode_value
 from ...ids import DeviceId, MemberId, MessageId, Stamp, author_device, stamp_of
 from ..database import Database
 from ..members import Owners
-from ..tallies import Added, count_added
+from ..tallies import Added
 from . import removed
 from .attachments import Attachments
 from .index import Index
 from .log import hidden_of
-from .marks import chunks, marks_about
+from .marks import chunks, known_of, marks_about
 from .scope import Scope, json_text
 from .unread import Unread
 
@@ -79,6 +79,8 @@ class Messages:
         self._over: set[MessageId] = set()
         self.bare: dict[MessageId, None] = {}
         """Messages without a text any more, about which something came or went."""
+        self.counted: list[Added] = []
+        """Messages that are new, to be counted."""
 
     def put(self, message: MessageId, place: Place, raw: str, value: MessageValue) -> None:
         """Add a message's own entry, or replace it."""
@@ -107,10 +109,16 @@ class Messages:
         if not touched:
             return 0
         ordered = sorted(touched)
-        rows = {row.message: row for row in stored_rows(self._scope.db, self._scope.room, ordered)}
-        marks = marks_about(self._scope.db, self._scope.room, ordered, me=self._scope.me)
         scope = self._scope
-        hidden = hidden_of(scope.db, scope.room, ordered)
+        known = known_of(scope.db, scope.room, ordered)
+        here = [message for message in ordered if message in known]
+        rows: dict[MessageId, StoredRow] = {}
+        marks: dict[str, list[Mark]] = {}
+        hidden: set[MessageId] = set()
+        if here:
+            rows = {row.message: row for row in stored_rows(scope.db, scope.room, here)}
+            marks = marks_about(scope.db, scope.room, here, me=scope.me)
+            hidden = hidden_of(scope.db, scope.room, here)
         unread = Unread(scope.db, scope.room, scope.owners, me=scope.me)
         index = Index(scope.db)
         added: list[tuple[Any, ...]] = []
@@ -140,7 +148,8 @@ class Messages:
                     self._move(row, place)
                 continue
             delta += digest.of_message(shown) - digest.of_message(before)
-            changed.append(message)
+            if message in known:
+                changed.append(message)
             if row is not None and before is not None:
                 index.change(row.id, before, shown)
             self._attachments.settle(message, before, shown)
@@ -154,7 +163,8 @@ class Messages:
             else:
                 self._update(row, place, before, shown, unread)
         if added:
-            added = removed.put_back(scope.db, scope.room, added)
+            if here:
+                added = removed.put_back(scope.db, scope.room, added)
             self._scope.db.executemany(
                 "insert into message (room, message, chain, volume, clock, seq, value, edited, "
                 "edited_at, deleted, reactions, thread, reply_to, mentions, votes, expires_ms, "
@@ -162,7 +172,7 @@ class Messages:
                 f"values ({', '.join('?' * 23)})",
                 added,
             )
-            count_added(scope.db, scope.room, counted)
+            self.counted += counted
         index.settle(len(added))
         self._touch_answers(changed)
         self._values.clear()

@@ -11,6 +11,7 @@ from ...ids import DeviceId, MemberId
 from .. import rooms
 from ..aside import blocked
 from ..database import Database
+from ..footing import Footing
 from ..members import Owners
 from .log import admins_of
 from .unread import home_of
@@ -19,14 +20,26 @@ from .unread import home_of
 class Scope:
     """Is what all parts of one batch share."""
 
-    def __init__(self, db: Database, room: int, *, me: DeviceId) -> None:
+    def __init__(
+        self,
+        db: Database,
+        room: int,
+        *,
+        me: DeviceId,
+        footing: Footing | None = None,
+        change: int | None = None,
+    ) -> None:
+        """``footing`` is what the transaction stands on, ``change`` the number of its changes,
+        where they are known already."""
         self.db = db
         self.room = room
         self.me = me
         self.owners = Owners(db, room)
         self._admins: frozenset[MemberId] | None = None
-        self._change: int | None = None
-        self._cutoff: str | None = None
+        self._change = change
+        self._cutoff = None if footing is None else footing.cutoff
+        if footing is not None:
+            self.owners[me] = footing.member
         self._is_home: bool | None = None
         self._blocked: frozenset[MemberId] | None = None
 

@@ -45,8 +45,7 @@ class Unread:
         self._db = db
         self._room = room
         self._owners = owners
-        self._home = home_of(db)
-        self._room_text = room_text(rooms.load_room(db, room).room_id)
+        self._place: tuple[int | None, str] | None = None
         self._uptos: dict[tuple[DeviceId, str | None], Stamp] = {}
         self._marked: frozenset[str] | None = None
         self._shown: str | None = None
@@ -78,17 +77,24 @@ class Unread:
     def marked(self) -> frozenset[str]:
         """Return the messages that the person has marked as unread."""
         if self._marked is None:
-            self._marked = frozenset(
-                marked_in(self._db, self._home, self._room_text) if self._home is not None else ()
-            )
+            home, text = self._said_at()
+            self._marked = frozenset(marked_in(self._db, home, text) if home is not None else ())
         return self._marked
 
+    def _said_at(self) -> tuple[int | None, str]:
+        """Return the personal room, and by which text it names this room."""
+        if self._place is None:
+            room_id = rooms.load_room(self._db, self._room).room_id
+            self._place = home_of(self._db), room_text(room_id)
+        return self._place
+
     def _find_upto(self, writer: DeviceId, thread: str | None) -> Stamp:
+        home, text = self._said_at()
         place = marker_key(writer, MessageId(thread) if thread else None)
         (found,) = self._db.execute(
             "select max(upto) from (select upto from read_to where room = ? and place = ? "
             "and member = ? union all select upto from read_to where room = ? and place = ?)",
-            (self._room, place, self.me, self._home, f"{self._room_text}/{place}"),
+            (self._room, place, self.me, home, f"{text}/{place}"),
         ).fetchone()
         return Stamp(found or "")
 

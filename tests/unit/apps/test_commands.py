@@ -322,7 +322,7 @@ def test_doctor_finds_a_wrong_digest_and_rebuild_mends_it(run: Run, team: Path) 
     run("send", "Team", "hello", "--db", str(team))
     good = _json_lines(run("doctor", "--db", str(team), "--json"))[0]["rooms"][0]["digest"]
     with sqlite3.connect(team) as conn:
-        conn.execute("update room set digest = zeroblob(32)")
+        conn.execute("update tally set digest = zeroblob(32)")
     conn.close()
     done = run("doctor", "--db", str(team), code=3)
     assert "fault: " in done.stdout and "--rebuild" in done.stdout

@@ -21,6 +21,9 @@ FORMAT_1 = VECTORS / "peer_format_1.sql"
 FORMAT_3 = VECTORS / "peer_format_3.sql"
 """Written by the last commit before polls and pins, with its own code."""
 
+FORMAT_13 = VECTORS / "peer_format_13.sql"
+"""Written by the last commit in which digests stood in the table of rooms, with its own code."""
+
 
 def database(path: Path, dump: Path) -> Path:
     """Make the database in a dump."""
@@ -110,3 +113,23 @@ def test_what_the_third_format_did_not_store_of_rooms_logs_is_learned(tmp_path: 
             digest = room.digest()
             peer.rebuild()
             assert room.digest() == digest
+
+
+def test_digests_of_the_thirteenth_format_are_kept_also_of_an_empty_room(tmp_path: Path) -> None:
+    path = database(tmp_path / "peer.db", FORMAT_13)
+    for _ in range(2):
+        with syncchat.open(path) as peer:
+            team, empty = peer.room("Team of 13"), peer.room("Empty")
+            assert team.digest()[:16] == "2b636275d863d75b"
+            assert empty.digest()[:16] == "0ee58954144f9cda"
+            assert [each.text for each in team.messages()] == ["kept and edited", "root"]
+            assert (team.count(), empty.count()) == (3, 0)
+            assert peer.check() == []
+    with syncchat.open(path) as peer:
+        team, before = peer.room("Team of 13"), peer.cursor
+        first, _ = team.messages()
+        team.react(first.id, "❤️")
+        team.send("goes on")
+        assert peer.check() == []
+        what = [type(event).__name__ for event in peer.happened(before)]
+        assert what == ["MessageChanged", "MessageAdded"]
