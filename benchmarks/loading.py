@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import resource
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from . import workload
+
+_OTHER_FILES = 200
+"""Descriptors beside the sockets."""
 
 _BINARY = 0x82
 _PING = 0x89
@@ -81,6 +85,15 @@ class Client(asyncio.Protocol):
     def close(self) -> None:
         """End the connection without a word."""
         self._transport.abort()
+
+
+def allow_sockets(count: int) -> None:
+    """Raise the limit of open files, of this process and those it starts, so far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def connect(url: str) -> Client:

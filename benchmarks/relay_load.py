@@ -1,11 +1,12 @@
 """A relay with a thousand rooms of ten: how much may be sent until deliveries come late.
 
-The rooms' members are devices that share connections, each in fifty rooms; everybody is online, and
-they send in turn, at a rate that is raised step by step, whether answers come or not. How late a
-delivery is counts from when its send was due, so what waits because the sender is behind counts as
-well. Beside it, a bare WebSocket relay that keeps nothing does the same with as many bytes. The
-load comes from this process, which speaks the protocol with envelopes that were sealed before; it
-needs a core of its own.
+The rooms' members are devices that share connections, each in fifty rooms, or with ``--connections
+10000`` have one each, in one room; everybody is online, and they send in turn, at a rate that is
+raised step by step, whether answers come or not. Every connection says each 20 s that it is there.
+How late a delivery is counts from when its send was due, so what waits because the sender is behind
+counts as well. Beside it, a bare WebSocket relay that keeps nothing does the same with as many
+bytes. The load comes from this process, which speaks the protocol with envelopes that were sealed
+before; it needs a core of its own.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from syncchat.wire.frames import (
     Live,
     Open,
     Opened,
+    Ping,
     Push,
     RoomCursor,
     decode,
@@ -41,7 +43,7 @@ from syncchat.wire.frames import (
 from tests.contracts.chains import Writer
 from tests.unit.relay.world import answer
 
-from . import fanout, workload
+from . import fanout, loading, workload
 from .loading import Client, connect, frame
 from .made_room import MadeRoom
 
@@ -67,6 +69,8 @@ SECONDS = 5.0
 WARM_SECONDS = 1.0
 """At the beginning of a step, not counted."""
 SETTLE_SECONDS_MAX = 5.0
+PING_SECONDS = 20.0
+"""Of one connection, as peers do it."""
 KEY_BYTES = 16
 """At the end of what is sent, by which it is known again."""
 
@@ -118,6 +122,7 @@ def run(
     if smoke:  # a busy machine is no fault
         climb = partial(_climb, seconds=seconds, steps_max=1, p99_ms_max=10_000)
     places = _places(rooms, connections)
+    loading.allow_sockets(connections)
     with _loop() as runner:
         return runner.run(_measure(places, connections, climb))
 
@@ -185,13 +190,21 @@ class Target(ABC):
 
     async def enter(self, connections: int) -> None:
         """Open all connections, and every room on those of its members."""
-        for number in range(connections):
+        rooms_of: dict[int, list[int]] = {number: [] for number in range(connections)}
+        for room, members in enumerate(self.places):
+            for number in members:
+                rooms_of[number].append(room)
+        for number, rooms in rooms_of.items():
             client = await connect(self.url)
+            await self.join(client, number, rooms)
             self.clients.append(client)
-            await self.join(client, number)
 
     @abstractmethod
-    async def join(self, client: Client, number: int) -> None:
+    async def say_alive(self) -> None:
+        """Have each connection say now and then that it is there, as far as it must."""
+
+    @abstractmethod
+    async def join(self, client: Client, number: int, rooms: Sequence[int]) -> None:
         """Open the rooms of one connection."""
 
     @abstractmethod
@@ -217,8 +230,18 @@ class Ours(Target):
         self._writers: dict[tuple[int, int], Writer] = {}
         self._pushes = [0] * (1 + max(max(members) for members in places))
 
-    async def join(self, client: Client, number: int) -> None:
-        rooms = [room for room, members in enumerate(self.places) if number in members]
+    async def say_alive(self) -> None:
+        ping = frame(encode(Ping(1)))
+        at, before, owed = 0, perf_counter(), 0.0
+        while True:
+            await asyncio.sleep(0.02)
+            now = perf_counter()
+            owed, before = owed + len(self.clients) * (now - before) / PING_SECONDS, now
+            while owed >= 1:
+                self.clients[at % len(self.clients)].write(ping)
+                at, owed = at + 1, owed - 1
+
+    async def join(self, client: Client, number: int, rooms: Sequence[int]) -> None:
         hello = decode(await client.messages.get())
         assert isinstance(hello, Hello)
         keys = workload.device_keys(f"member {number}")
@@ -263,8 +286,10 @@ class Bare(Target):
         super().__init__(pid, url, places)
         self._count = 0
 
-    async def join(self, client: Client, number: int) -> None:
-        rooms = [room for room, members in enumerate(self.places) if number in members]
+    async def say_alive(self) -> None:
+        """Say nothing: it does not ask for that."""
+
+    async def join(self, client: Client, number: int, rooms: Sequence[int]) -> None:
         client.write(frame(json.dumps(rooms).encode()))
         await client.messages.get()
         client.take = self._take
@@ -295,11 +320,14 @@ async def _measure(
     kept: dict[str, Step] = {}
     for name, serve in (("relay", _ours), ("bare", _bare)):
         async with serve(places) as target:
-            await target.enter(connections)
-            steps = await climb(target)
+            async with asyncio.TaskGroup() as tasks:
+                alive = tasks.create_task(target.say_alive())
+                await target.enter(connections)
+                steps = await climb(target)
+                alive.cancel()
             target.leave()
         good = [step for step in steps if step.is_kept]
-        assert good, steps[0]
+        assert good, f"p99 of {steps[0].p99_ms:.0f} ms at {steps[0].rate:.0f} a second already"
         best = kept[name] = max(good, key=lambda step: step.rate)
         figures |= _shown(name, best)
         figures[f"{name}: p99 ms by sends a second"] = ", ".join(

@@ -31,6 +31,8 @@ class Books:
         self._config = config
         self._connections: dict[int, Connection] = {}
         self._rooms: dict[bytes, Room] = {}
+        self._moved: dict[bytes, Room] = {}
+        """Those with cursors that are to be saved or passed on."""
         self._pending: dict[int, Pending] = {}
         self._pending_blobs: dict[int, PendingBlobs] = {}
         self._blob_bytes = 0
@@ -78,8 +80,9 @@ class Books:
             self._pump_room(room)
 
     def _pump_room(self, room: Room) -> None:
+        live = Pace.LIVE
         for subscription in room.subscriptions.values():
-            if not subscription.is_live:
+            if subscription.pace is not live:
                 self._pump(subscription.connection)
 
     def _is_current(self, subscription: Subscription) -> bool:
@@ -135,6 +138,7 @@ class Books:
             if not room.subscriptions:
                 self._save_cursors([room])
                 del self._rooms[room.name]
+                self._moved.pop(room.name, None)
         connection.subscriptions.clear()
         connection.asks.clear()
         connection.loads.clear()

@@ -109,6 +109,10 @@ class Config:
     flush_bytes_max: int = 1024 * 1024
     """The same in bytes."""
 
+    flush_every_ms: int = 8
+    """Between the beginnings of transactions while many devices push: what comes meanwhile shares
+    one, and nobody who reads sees 8 ms."""
+
     frames_per_second: int = 2_000
     """A connection's sustained rate of work units (a frame is one, see ``hub``)."""
 

@@ -18,22 +18,23 @@ from .effects import Send
 from .log import CursorEntry, Standing
 
 
-def note_applied(subscription: Subscription, cursor: int, now_ms: int) -> None:
-    """Take a member's Applied.
+def note_applied(subscription: Subscription, cursor: int, now_ms: int) -> bool:
+    """Take a member's Applied; tell whether there is something to save and to pass on.
 
     A cursor beyond the log counts as its head, an older one as nothing.
     """
     room, device = subscription.room, subscription.connection.device
     if subscription.standing is not Standing.MEMBER:
-        return
+        return False
     cursor = min(cursor, room.head)
     if cursor <= max(subscription.applied, room.cursors_unsaved.get(device, 0)):
-        return
+        return False
     subscription.applied = cursor
     if not room.cursors_unsent:
         room.cursors_since_ms = now_ms
     room.cursors_unsaved[device] = cursor
     room.cursors_unsent[device] = max(cursor, room.cursors_unsent.get(device, 0))
+    return True
 
 
 def unsaved(room: Room) -> list[CursorEntry]:

@@ -9,7 +9,7 @@ or has too much unsent, falls behind and reads from the log.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from syncchat.trust.records import is_record
@@ -137,12 +137,9 @@ def fan_out(
     if filled:
         run = [raw for segment in filled for raw in segment.stored]
         run = run[: record - filled[0].after] if record else run
+        others = [each for conn, each in room.subscriptions.items() if conn not in pushers]
         for part in parts_of(room.alias, filled[0].after, run, config.deliver_bytes_max):
-            conns = tuple(
-                conn
-                for conn, subscription in room.subscriptions.items()
-                if conn not in pushers and _takes(subscription, part, config)
-            )
+            conns = _takers(others, part, config)
             if conns:
                 sends.append(Send(conns, part.data))
     shared: dict[int, list[Part]] = {}
@@ -159,9 +156,9 @@ def learn_head(room: Room, seq: int) -> None:
     """Raise a room's head; who was live and has not been given all of it falls behind."""
     if seq <= room.head:
         return
-    room.head = seq
+    room.head, live = seq, Pace.LIVE
     for subscription in room.subscriptions.values():
-        if subscription.is_live and subscription.position < seq:
+        if subscription.position < seq and subscription.pace is live:
             fall_behind(subscription)
 
 
@@ -199,21 +196,27 @@ def _for_pusher(
                     room.alias, segment.after, segment.stored, config.deliver_bytes_max
                 )
             for part in shared[segment.after]:
-                if _takes(subscription, part, config):
-                    sends.append(Send((connection.conn,), part.data))
+                if conns := _takers((subscription,), part, config):
+                    sends.append(Send(conns, part.data))
     return sends
 
 
-def _takes(subscription: Subscription, part: Part, config: Config) -> bool:
-    if not subscription.is_live or subscription.position >= part.last:
-        return False
-    connection = subscription.connection
-    if subscription.position != part.after or connection.unsent_bytes > config.unsent_bytes_max:
-        fall_behind(subscription)
-        return False
-    subscription.position = part.last
-    connection.unsent_bytes += len(part.data)
-    return True
+def _takers(subscriptions: Iterable[Subscription], part: Part, config: Config) -> tuple[int, ...]:
+    """Return the connections of those that a part goes to, and move their positions."""
+    live, after, last = Pace.LIVE, part.after, part.last
+    octets, unsent_bytes_max = len(part.data), config.unsent_bytes_max
+    conns: list[int] = []
+    for subscription in subscriptions:
+        if subscription.pace is not live or subscription.position >= last:
+            continue
+        connection = subscription.connection
+        if subscription.position != after or connection.unsent_bytes > unsent_bytes_max:
+            fall_behind(subscription)
+            continue
+        subscription.position = last
+        connection.unsent_bytes += octets
+        conns.append(connection.conn)
+    return tuple(conns)
 
 
 def _part(alias: int, after: int, envelopes: Sequence[bytes]) -> Part:

@@ -189,14 +189,18 @@ class Hub(Answering):
 
     def sent(self, conn: int, octets: int) -> list[Effect]:
         """Take note that so many bytes of what was to send have left."""
-        connection = self._connections.get(conn)
-        if connection is None:
-            return []
-        connection.unsent_bytes -= octets
-        if not connection.asks and not connection.loads:
-            return []
-        self._pump(connection)
-        return self._effects()
+        return self.all_sent((conn,), octets)
+
+    def all_sent(self, conns: Sequence[int], octets: int) -> list[Effect]:
+        """Take note that so many bytes have left for each of some connections."""
+        connections = self._connections
+        for conn in conns:
+            connection = connections.get(conn)
+            if connection is not None:
+                connection.unsent_bytes -= octets
+                if connection.asks or connection.loads:
+                    self._pump(connection)
+        return self._effects() if self._out else []
 
     def lost(self, conn: int) -> list[Effect]:
         """Take note that a connection has ended."""
@@ -214,10 +218,13 @@ class Hub(Answering):
                 self._close(connection, "silent for too long")
             else:
                 self._judge(connection, lambda it: self._admission.check_grant(it, now_ms))
-        self._save_cursors(self._rooms.values())
-        for room in self._rooms.values():
+        moved = list(self._moved.values())
+        self._save_cursors(moved)
+        for room in moved:
             if is_due(room, now_ms, self._config):
                 self._out += pass_on(room, self._config)
+            if not room.cursors_unsent:
+                del self._moved[room.name]
         return self._effects()
 
     def vouched(self, answer: Vouched, now_ms: int) -> list[Effect]:
@@ -289,7 +296,9 @@ class Hub(Answering):
             case Push():
                 self._take_push(connection, frame)
             case Applied():
-                note_applied(self._subscription(connection, frame.alias), frame.cursor, now_ms)
+                subscription = self._subscription(connection, frame.alias)
+                if note_applied(subscription, frame.cursor, now_ms):
+                    self._moved[subscription.room.name] = subscription.room
             case Open():
                 self._take_open(connection, frame)
             case Signal():

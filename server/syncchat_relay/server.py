@@ -356,10 +356,16 @@ class _Server:
         self._perform(self._hub.sent(conn, octets))
 
     def _perform(self, effects: Sequence[Effect]) -> None:
+        unwritten: list[Pipe] = []
+        self._do(effects, unwritten)
+        for pipe in unwritten:
+            pipe.flush()
+
+    def _do(self, effects: Sequence[Effect], unwritten: list[Pipe]) -> None:
         for effect in effects:
             match effect:
                 case Send():
-                    self._send(effect)
+                    self._send(effect, unwritten)
                 case (
                     Append()
                     | Lookup()
@@ -385,15 +391,16 @@ class _Server:
                 case _:
                     assert_never(effect)
 
-    def _send(self, effect: Send) -> None:
-        frame = websocket_frame(effect.data)
-        octets = len(effect.data)
+    def _send(self, effect: Send, unwritten: list[Pipe]) -> None:
+        data, pipes = effect.data, self._pipes
+        frame = websocket_frame(data)
+        left: list[int] = []
         for conn in effect.conns:
-            pipe = self._pipes.get(conn)
-            if pipe is not None and pipe.write(effect.data, frame):
-                more = self._hub.sent(conn, octets)
-                if more:
-                    self._perform(more)
+            pipe = pipes.get(conn)
+            if pipe is not None and pipe.write(data, frame, unwritten):
+                left.append(conn)
+        if left and (more := self._hub.all_sent(left, len(data))):
+            self._do(more, unwritten)
 
     def _now_ms(self) -> int:
         return int(self._clock.monotonic() * 1000)
