@@ -33,8 +33,8 @@ SUMMARY = (
     "of the messages was edited and a tenth deleted and a device was away for 60 days, and whether "
     "all show the same; bytes of envelopes and of database pages in use are counted"
 )
-PLACE_BYTES = 8
-"""What the relay keeps of an envelope that is gone: its fingerprint."""
+PLACE_BYTES = 9
+"""What the relay keeps of some envelopes that are gone: the fingerprint there."""
 
 DEVICES = 5
 DAYS = 360
@@ -123,7 +123,7 @@ class Life:
         digests = {peer.rooms()[0].digest() for peer in everybody}
         assert len(digests) == 1, "the peers differ"
         assert [peer.check() for peer in everybody] == [[]] * len(everybody)
-        kept, gone = self._relay_bytes()
+        kept, gone, known = self._relay_bytes()
         biggest = max(self._page_bytes(peer) for peer in self._peers)
         shown = late.rooms()[0].count()
         spent = process_time() - started
@@ -135,9 +135,10 @@ class Life:
         return {
             "messages shown": shown,
             "relay / live bytes": round(kept / live, 3),
-            "with 8 bytes a place that is gone": round((kept + gone * PLACE_BYTES) / live, 3),
+            "with fingerprints of what is gone": round((kept + known * PLACE_BYTES) / live, 3),
             "relay: bytes per message shown": round(kept / shown, 1),
             "places that are gone per message shown": round(gone / shown, 2),
+            "of those, with a fingerprint": round(known / gone, 4),
             "peer: bytes per message shown": round(biggest / shown, 1),
             "peers with the same digest": len(everybody),
             "CPU seconds": round(spent, 1),
@@ -175,12 +176,15 @@ class Life:
         self._peers = [*self._peers[1:], self._peers[0]]
         return self._peers
 
-    def _relay_bytes(self) -> tuple[int, int]:
-        """Return the bytes of the room's envelopes at the relay, and how many are gone."""
+    def _relay_bytes(self) -> tuple[int, int, int]:
+        """Return the bytes of the room's envelopes at the relay, how many are gone, and of how many
+        of those it still knows the fingerprint."""
         log = self._net.world.log
         head = log.head(self._room_id).seq
         kept = log.read(self._room_id, 0, upto=head, envelopes_max=2**31, bytes_max=2**62)
-        return sum(len(raw) for _, raw in kept.envelopes), head - len(kept.envelopes)
+        gone = set(range(1, head + 1)).difference(seq for seq, _ in kept.envelopes)
+        known = sum(log.fingerprint_at(self._room_id, seq) is not None for seq in gone)
+        return sum(len(raw) for _, raw in kept.envelopes), len(gone), known
 
     @staticmethod
     def _page_bytes(peer: Peer) -> int:

@@ -16,8 +16,8 @@ from . import access
 from .asking import read_effect
 from .config import Config
 from .connection import Ask, Backlog, Connection, Pace, Pending, PendingRead, Room, Subscription
-from .cursors import unsaved
-from .effects import Close, Effect, SaveCursors, Send
+from .cursors import left_at, save, unsaved
+from .effects import Close, Effect, Send
 from .fanout import learn_head
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ class Books:
         return ticket
 
     def _save_cursors(self, rooms: Iterable[Room]) -> None:
-        entries = [entry for room in rooms for entry in unsaved(room)]
-        if entries:
-            self._out.append(SaveCursors(tuple(entries)))
+        self._out += save(entry for room in rooms for entry in unsaved(room))
 
     def _say_live(self, subscription: Subscription, fingerprint: bytes) -> None:
         if subscription.owes_live_frame:
@@ -132,6 +130,7 @@ class Books:
 
     def _forget(self, connection: Connection) -> None:
         del self._connections[connection.conn]
+        self._out += save(map(left_at, connection.subscriptions.values()))
         for subscription in connection.subscriptions.values():
             room = subscription.room
             del room.subscriptions[connection.conn]
