@@ -56,9 +56,7 @@ def run(
 async def _measure(
     said: list[tuple[str, str]], devices_each: int, *, is_smoke: bool
 ) -> dict[str, Any]:
-    nicks = tuple(dict.fromkeys(nick for nick, _ in said))
-    people = [nicks[at : at + devices_each] for at in range(0, len(nicks), devices_each)]
-    room = _room(said, people)
+    room, people = room_of(said, devices_each)
     with tempfile.TemporaryDirectory() as name:
         found = await joining.join(Path(name) / "relay", room, checks=is_smoke)
     return {
@@ -67,6 +65,15 @@ async def _measure(
         "devices": sum(map(len, people)),
         "bytes of the log per message": round(sum(map(len, room.log)) / len(said), 1),
     } | joining.figures(found, len(said))
+
+
+def room_of(
+    said: list[tuple[str, str]], devices_each: int
+) -> tuple[joining.Room, list[tuple[str, ...]]]:
+    """Return the room of what (name, text) were said, and who are the devices of one person."""
+    nicks = tuple(dict.fromkeys(nick for nick, _ in said))
+    people = [nicks[at : at + devices_each] for at in range(0, len(nicks), devices_each)]
+    return _room(said, people), people
 
 
 def _room(said: list[tuple[str, str]], people: Iterable[tuple[str, ...]]) -> joining.Room:

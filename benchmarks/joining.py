@@ -37,8 +37,9 @@ async def join(given):
             if what not in times:
                 times[what] = time.perf_counter() - started
                 meter_at[what] = meter.down
+                cpu_at[what] = time.process_time() - cpu
 
-        meter_at = {}
+        meter_at, cpu_at = {}, {}
 
         async def watch():
             while "screen" not in times:
@@ -61,6 +62,7 @@ async def join(given):
             "cpu": time.process_time() - cpu,
             "down": meter.down,
             "screen_down": meter_at["screen"],
+            "screen_cpu": cpu_at["screen"],
             "memory": used("VmHWM") - before,
             "resident": used("VmHWM"),
         }

@@ -50,16 +50,21 @@ def run(smoke: bool, messages: int = MESSAGES, input: Path | None = None) -> dic
 
 
 async def _measure(texts: Sequence[str], members: int, *, is_smoke: bool) -> dict[str, Any]:
-    writers = [workload.Writer(str(number)) for number in range(members)]
-    last = range(max(0, len(texts) - joining.SHOWN), len(texts))
-    newest = [writers[number % members].id_of(number) for number in last]
     figures: dict[str, Any] = {"messages": len(texts), "members": members}
     for how, is_small in (("snapshots", True), ("none", False)):
-        room = joining.Room(log_of(texts, members, is_small=is_small), texts, newest)
+        room = room_of(texts, members, is_small=is_small)
         with tempfile.TemporaryDirectory() as name:
             found = await joining.join(Path(name) / "relay", room, checks=is_smoke)
         figures |= joining.figures(found, len(texts), what=how)
     return figures
+
+
+def room_of(texts: Sequence[str], members: int, *, is_small: bool) -> joining.Room:
+    """Return a room of messages by members in turn; see ``log_of``."""
+    writers = [workload.Writer(str(number)) for number in range(members)]
+    last = range(max(0, len(texts) - joining.SHOWN), len(texts))
+    newest = [writers[number % members].id_of(number) for number in last]
+    return joining.Room(log_of(texts, members, is_small=is_small), texts, newest)
 
 
 def log_of(texts: Sequence[str], members: int, *, is_small: bool) -> list[bytes]:

@@ -13,6 +13,8 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -66,17 +68,50 @@ def run(
     found: dict[str, Any] = {"messages written": count, "devices": devices}
     for size in (burst,) if burst else (10,) if smoke else (1, 10):
         with tempfile.TemporaryDirectory() as folder:
-            figures = Life(Path(folder), count, size, devices).live(every=16 if smoke else 1)
+            started, every = process_time(), 16 if smoke else 1
+            life = Life(Path(folder), count, burst=size, devices=devices, every=every)
+            life.live(DAYS)
+            figures = life.end() | {"CPU seconds": round(process_time() - started, 1)}
         found |= {f"{name}, {size} at a time": figure for name, figure in figures.items()}
     return found
 
 
-class Life:
-    """Is one room's year."""
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """Is what a room weighs: bytes of envelopes at the relay, how many places of its log are of
+    what is gone and of how many of those it still knows the fingerprint, and the bytes of a peer's
+    database that are in use, of the largest."""
 
-    def __init__(self, folder: Path, messages: int, burst: int, devices: int) -> None:
+    kept: int
+    gone: int
+    known: int
+    database: int
+
+    @property
+    def relay(self) -> int:
+        """Return the bytes at the relay with the fingerprints of what is gone."""
+        return self.kept + self.known * PLACE_BYTES
+
+
+class Life:
+    """Is one room's life: ``messages`` are written in each year of 360 days.
+
+    Of the sessions of a day every so many takes place.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        messages: int,
+        *,
+        burst: int,
+        devices: int = DEVICES,
+        days_kept: int = KEPT_DAYS,
+        every: int = 1,
+    ) -> None:
         self._messages = messages
         self._burst = burst
+        self._every = every
         self._folder = folder
         self._clock = FakeClock()
         self._net = Net()
@@ -89,32 +124,42 @@ class Life:
         for other in self._peers[1:]:
             other.join(self._link)
         sync(self._net, *self._peers)
-        room.set_keep(KEPT_DAYS * DAY_MS // 1_000)
+        if days_kept:
+            room.set_keep(days_kept * DAY_MS // 1_000)
         sync(self._net, *self._peers)
         self._own: dict[str, list[tuple[int, str]]] = {peer.id: [] for peer in self._peers}
+        self._sessions = self._written = 0
 
-    def live(self, *, every: int) -> dict[str, Any]:
-        """Return what the room weighs after a year; of its sessions every so many takes place."""
-        started = process_time()
-        sessions = DAYS * SESSIONS_A_DAY // every
-        texts = iter(workload.texts(self._messages))
-        written = 0
-        for session in range(sessions):
-            self._clock.wall_ms += DAY_MS // SESSIONS_A_DAY * every
+    def live(self, days: int) -> None:
+        """Live until so many days are over."""
+        per_year = DAYS * SESSIONS_A_DAY // self._every
+        texts = islice(cycle(workload.texts(self._messages)), self._written, None)
+        for session in range(self._sessions, days * SESSIONS_A_DAY // self._every):
+            self._clock.wall_ms += DAY_MS // SESSIONS_A_DAY * self._every
             self._net.world.tick(60_000)
-            is_away = session * every // SESSIONS_A_DAY in AWAY
+            is_away = session * self._every // SESSIONS_A_DAY in AWAY
             present = [peer for peer in self._peers if not (is_away and peer is self._traveller)]
-            upto = self._messages * (session + 1) // sessions
+            upto = self._messages * (session + 1) // per_year
             with self._online(present):
-                while written < upto:
+                while self._written < upto:
                     for peer in self._in_turn():
-                        part = [next(texts) for _ in range(min(self._burst, upto - written))]
-                        written += len(part)
+                        part = list(islice(texts, min(self._burst, upto - self._written)))
+                        self._written += len(part)
                         self._write(peer, part)
                         if self._burst == 1:
                             self._net.settle()
                     self._net.settle()
                 self._net.settle()
+            self._sessions = session + 1
+
+    def weigh(self) -> Weight:
+        """Return what the room weighs now."""
+        sync(self._net, *self._peers)
+        kept, gone, known = self._relay_bytes()
+        return Weight(kept, gone, known, max(self._page_bytes(peer) for peer in self._peers))
+
+    def end(self) -> dict[str, Any]:
+        """Return what the room weighs, and what it would if it was all new."""
         late = self._open(90)
         late.join(self._link)
         everybody = [*self._peers, late]
@@ -123,10 +168,8 @@ class Life:
         digests = {peer.rooms()[0].digest() for peer in everybody}
         assert len(digests) == 1, "the peers differ"
         assert [peer.check() for peer in everybody] == [[]] * len(everybody)
-        kept, gone, known = self._relay_bytes()
-        biggest = max(self._page_bytes(peer) for peer in self._peers)
+        weight = self.weigh()
         shown = late.rooms()[0].count()
-        spent = process_time() - started
         for peer in self._peers:
             _make_due(peer)
         for _ in range(2):
@@ -134,14 +177,13 @@ class Life:
         live = self._relay_bytes()[0] - _empty_bytes(late)
         return {
             "messages shown": shown,
-            "relay / live bytes": round(kept / live, 3),
-            "with fingerprints of what is gone": round((kept + known * PLACE_BYTES) / live, 3),
-            "relay: bytes per message shown": round(kept / shown, 1),
-            "places that are gone per message shown": round(gone / shown, 2),
-            "of those, with a fingerprint": round(known / gone, 4),
-            "peer: bytes per message shown": round(biggest / shown, 1),
+            "relay / live bytes": round(weight.kept / live, 3),
+            "with fingerprints of what is gone": round(weight.relay / live, 3),
+            "relay: bytes per message shown": round(weight.kept / shown, 1),
+            "places that are gone per message shown": round(weight.gone / shown, 2),
+            "of those, with a fingerprint": round(weight.known / weight.gone, 4),
+            "peer: bytes per message shown": round(weight.database / shown, 1),
             "peers with the same digest": len(everybody),
-            "CPU seconds": round(spent, 1),
         }
 
     def _open(self, seed: int) -> Peer:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,6 @@ SCENARIOS = [
     challenge,
     crowd,
     fanout,
-    growth,
     history,
     local_send,
     many_rooms,
@@ -64,7 +64,17 @@ SCENARIOS = [
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: str(scenario.NAME))
 def test_scenario_runs_tiny_and_gives_figures(scenario: ModuleType) -> None:
-    figures = scenario.run(smoke=True)
+    _check(scenario.run(smoke=True))
+
+
+@pytest.mark.parametrize("axis", growth.AXES)
+def test_every_axis_of_growth_is_measured_tiny(axis: str, tmp_path: Path) -> None:
+    _check(growth.run(smoke=True, axis=[axis], plots=tmp_path))
+    drawn = {f"{each.file}.svg" for each in growth.AXES[axis].drawn}
+    assert {path.name for path in tmp_path.iterdir()} == drawn
+
+
+def _check(figures: dict[str, Any]) -> None:
     assert figures
     json.dumps(figures)
     for name, figure in figures.items():
