@@ -22,7 +22,7 @@ from ..ids import (
     is_message_id,
     message_id,
 )
-from ..storage import chains, history, loose, outbox, rooms, view
+from ..storage import absent, chains, history, loose, outbox, rooms, view
 from ..storage.erasing import fade
 from ..storage.footing import Footing, footing_in
 from ..storage.outbox import Op, Waiting
@@ -61,7 +61,9 @@ class RoomPart:
                 if len(fitting) == 1:
                     found = reading.one(fitting[0])
         if found is None:
-            raise NotFoundError(f"no message {message[:40]!r} in this room")
+            is_all = absent.count(self._peer._db, self._row) == 0
+            more = "" if is_all else " that is here; older history is at the relay"
+            raise NotFoundError(f"no message {message[:40]!r} in this room{more}")
         return found
 
     # For the parts

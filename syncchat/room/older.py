@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..errors import NotConnected, ValidationError
+from ..core.message import Message
+from ..errors import NotConnected, NotFoundError, ValidationError
 from ..exchange.state import Phase
-from ..storage import absent, tallies
+from ..ids import MessageId, author_device
+from ..storage import absent, chains, previews, tallies
 from .base import RoomPart, checked_limit
 
 KEPT = ("all", "recent")
@@ -44,6 +46,26 @@ class RoomOlder(RoomPart):
         """Tell whether old history of this room is at the relay, and not here."""
         return absent.count(self._peer._db, self._row) > 0
 
+    @property
+    def older_before(self) -> MessageId | None:
+        """Return the message before which others may be at the relay, and not here.
+
+        None where all is here, and where nothing tells: what a device left there is older than
+        what is here of what it wrote next, and what still comes is older than what is shown ahead.
+        """
+        with self._peer._db.reading():
+            left = absent.horizon(self._peer._db, self._row)
+            ahead = previews.first_ahead(self._peer._db, self._row)
+        return MessageId(max(left, ahead or "")) or None
+
+    @property
+    def shows_ahead(self) -> bool:
+        """Tell whether newest messages are shown before what is between them and the rest has come.
+
+        It comes by itself while there is a connection.
+        """
+        return previews.first_ahead(self._peer._db, self._row) is not None
+
     async def fetch_older(self, limit: int = 100) -> int:
         """Fetch older history from the relay, the newest of it first, until so many messages more
         are here, or there is no more; return how many have come.
@@ -65,6 +87,30 @@ class RoomOlder(RoomPart):
             self._peer._ring()
             await self._peer._until(partial(self._is_settled, stub))
         return self._messages_here() - before
+
+    async def fetch_message(self, message: str) -> Message:
+        """Return a message by its whole id, fetched from the relay where it is not here.
+
+        With it come up to a thousand others of its device, and some more until it is found. Raises
+        ``NotFoundError`` where it is neither here nor there, or the relay does not have it now,
+        and ``NotConnected`` while there is no connection.
+        """
+        id_, db = self._checked_id(message), self._peer._db
+        tried: set[int] = set()
+        while (found := self._reading().one(id_)) is None:
+            chain = chains.find_chain(db, self._row, author_device(id_))
+            stubs = [] if chain is None else absent.around(db, chain.id, id_)
+            left = [stub for stub in stubs if stub.place not in tried]
+            if not left:
+                where = "the relay does not have it now" if stubs else "nor at the relay"
+                raise NotFoundError(f"message {id_} is not here, {where}")
+            stub = left[len(left) // 2]  # what is in there tells on which side to go on
+            tried.add(stub.place)
+            with db.atomic(durable=False):
+                absent.set_wanted(db, stub, True)
+            self._peer._ring()
+            await self._peer._until(partial(self._is_settled, stub))
+        return found
 
     def _is_settled(self, stub: absent.Absent) -> bool:
         """Tell whether contents have come, or cannot be had now.

@@ -130,6 +130,40 @@ def count(db: Database, room: int) -> int:
     return int(found)
 
 
+def horizon(db: Database, room: int) -> str:
+    """Return the message before which contents of a room may be absent, "" where none tells.
+
+    Stamps of a chain grow, so absent contents are older than what is here of the volume behind
+    them. A chain of which nothing is here behind them tells nothing.
+    """
+    row = db.row(
+        "select max((select min(message) from message where message.chain = last.chain "
+        "and volume = (select min(volume) from message where message.chain = last.chain "
+        "and volume > last.volume))) "
+        f"from (select absent.chain, max(absent.volume) as volume from {_OF_ROOM} "
+        "group by absent.chain) as last",
+        (room,),
+    )
+    return "" if row is None or row[0] is None else str(row[0])
+
+
+def around(db: Database, chain: int, message: str) -> list[Absent]:
+    """Return the stubs of a chain in which a message of it may be, in their order."""
+    row = db.row(
+        "select (select max(volume) from message where chain = ?1 and message < ?2), "
+        "(select min(volume) from message where chain = ?1 and message > ?2)",
+        (chain, message),
+    )
+    low, high = (None, None) if row is None else row
+    return [
+        stub
+        for stub in of_chain(db, chain)
+        if stub.place > 0
+        and (low is None or stub.volume >= low)
+        and (high is None or stub.volume <= high)
+    ]
+
+
 def volumes(db: Database, room: int) -> set[tuple[int, int]]:
     """Return the (chain, volume) whose contents are absent."""
     return {(row[0], row[1]) for row in db.rows(f"select {_COLUMNS} from {_OF_ROOM}", (room,))}

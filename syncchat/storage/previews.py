@@ -69,6 +69,16 @@ def drop(db: Database, room: int, previews: Iterable[Preview]) -> None:
     )
 
 
+def first_ahead(db: Database, room: int) -> MessageId | None:
+    """Return the first message of a room that is shown ahead, None where none is."""
+    row = db.row(
+        "select min(message) from preview join message using (chain, volume, clock) "
+        "where preview.room = ?",
+        (room,),
+    )
+    return None if row is None or row[0] is None else MessageId(row[0])
+
+
 def messages_ahead(db: Database, room: int) -> frozenset[MessageId]:
     """Return the messages of a room that are shown ahead."""
     rows = db.rows(

@@ -88,6 +88,33 @@ def test_two_people_chat_through_a_relay_that_is_killed_and_comes_back(
 
 
 @on_a_terminal
+def test_page_up_shows_earlier_messages_and_keeps_the_line_being_typed(tmp_path: Path) -> None:
+    import syncchat as library
+
+    db = tmp_path / "alice.db"
+    with library.open(db, name="Alice") as peer:
+        room = peer.create_room("Notes", relay="")
+        for number in range(30):
+            room.send(f"number {number:02}")
+    with running("chat", "Notes", "-n", "5", "--db", db, terminal=True) as chat:
+        chat.wait_for("number 29")
+        assert "number 24" not in chat.text
+        chat.write("half a line")
+        chat.wait_for("half a line")
+        chat.write("\x1b[5~")
+        chat.wait_for("20 earlier messages:")
+        chat.wait_for("number 24")
+        assert "number 04" not in chat.text
+        chat.write("\x1b[5~")
+        chat.wait_for("this is the beginning of the room")
+        chat.wait_for("number 00")
+        chat.write("\r")
+        chat.wait_for("Alice: half a line")
+        chat.write("\x04")
+        chat.ends(code=0)
+
+
+@on_a_terminal
 def test_pasted_lines_are_one_message_and_hostile_text_stays_text(
     relay: RelayProgram, tmp_path: Path
 ) -> None:

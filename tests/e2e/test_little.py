@@ -7,53 +7,28 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
 import syncchat_relay
-from syncchat_relay import Admit, Config, light
 
 import syncchat
-from syncchat.core import journal, reader
-from syncchat.errors import NotConnected, ValidationError
+from syncchat.errors import NotConnected, NotFoundError, ValidationError
 from tests.support.peers import copy_database
-from tests.support.snapshots import eager
 
-TEXTS = [f"text {number:03}" for number in range(300)]
-"""More than is shown first of a room."""
-
-SETTINGS = Config(port=0, admission=Admit.ROOMS, deliver_bytes_max=2_000)
+from .little_room import SETTINGS, TEXTS, joined, small_volumes, written
+from .programs import running
 
 
 @pytest.fixture(autouse=True)
 def small() -> Iterator[None]:
     """Make volumes small, so that a few hundred messages are many of them."""
-    with (
-        eager(8),
-        mock.patch.object(light, "STUBS_FROM_BYTES", 0),
-        mock.patch.object(journal, "VOLUME_ENTRIES_MAX", 20),
-        mock.patch.object(reader, "VOLUME_ENTRIES_MAX", 20),
-    ):
+    with small_volumes():
         yield
-
-
-async def _written(folder: Path, relay: str) -> str:
-    """Have Alice write much, one at a time; return an invite."""
-    with syncchat.open(folder / "alice.db", name="Alice") as alice:
-        room = alice.create_room("Team", relay=relay)
-        async with asyncio.timeout(60), alice.online():
-            for text in TEXTS:
-                room.send(text)
-                await room.synced()
-            await asyncio.sleep(0.5)  # until the last snapshot is made
-            link = room.invite(uses=0)
-            await room.synced()
-            return str(link)
 
 
 async def test_recent_first_and_older_on_demand_until_all_is_here(tmp_path: Path) -> None:
     async with syncchat_relay.serve(SETTINGS) as relay:
-        link = await _written(tmp_path, relay.url)
+        link = await written(tmp_path, relay.url)
         with (
             syncchat.open(tmp_path / "alice.db") as alice,
             syncchat.open(tmp_path / "bob.db", name="Bob") as bob,
@@ -86,7 +61,7 @@ async def test_recent_first_and_older_on_demand_until_all_is_here(tmp_path: Path
 
 async def test_offline_it_says_so_and_all_comes_when_that_is_wanted(tmp_path: Path) -> None:
     async with syncchat_relay.serve(SETTINGS) as relay:
-        link = await _written(tmp_path, relay.url)
+        link = await written(tmp_path, relay.url)
         with syncchat.open(tmp_path / "bob.db", name="Bob") as bob:
             room = bob.join(link)
             room.keep_history("recent")
@@ -108,9 +83,39 @@ async def test_offline_it_says_so_and_all_comes_when_that_is_wanted(tmp_path: Pa
             assert copy.check() == []
 
 
+async def test_one_message_is_fetched_by_its_id_with_few_others(tmp_path: Path) -> None:
+    async with syncchat_relay.serve(SETTINGS) as relay:
+        await joined(tmp_path / "bob.db", await written(tmp_path, relay.url))
+        with syncchat.open(tmp_path / "alice.db") as alice:
+            ids = [message.id for message in alice.room("Team").messages(limit=1_000)]
+        with syncchat.open(tmp_path / "bob.db") as bob:
+            room = bob.room("Team")
+            before = room.older_before
+            assert before is not None
+            assert before == room.messages(after=before, limit=1)[0].id or before in ids
+            here = {message.id for message in room.messages(limit=1_000)}
+            missing = [id_ for id_ in ids if id_ not in here]
+            wanted = missing[len(missing) // 3]
+            with pytest.raises(NotFoundError, match="older history is at the relay"):
+                room.message(wanted)
+            with pytest.raises(NotConnected, match="not reached"):
+                await room.fetch_message(wanted)
+            count = room.count()
+            async with asyncio.timeout(60), bob.online():
+                found = await room.fetch_message(wanted)
+                assert found.text == TEXTS[ids.index(wanted)]
+                assert room.count() - count < len(missing) / 2
+                assert room.has_older
+                assert (await room.fetch_message(ids[-1])).text == TEXTS[-1]
+                nobody = wanted[:13] + "0" * 13
+                with pytest.raises(NotFoundError, match="nor at the relay"):
+                    await room.fetch_message(nobody)
+            assert bob.check() == []
+
+
 async def test_command_fetches_when_it_is_told_to(tmp_path: Path) -> None:
     async with syncchat_relay.serve(SETTINGS) as relay:
-        link = await _written(tmp_path, relay.url)
+        link = await written(tmp_path, relay.url)
         path = tmp_path / "bob.db"
         with syncchat.open(path, name="Bob") as bob:
             room = bob.join(link)
@@ -139,6 +144,9 @@ async def test_command_fetches_when_it_is_told_to(tmp_path: Path) -> None:
         code, text = await told("history", "Team", "--all")
         assert code == 0
         assert len([line for line in text.splitlines() if "text " in line]) == here
+        if sys.platform != "win32":
+            with running("search", "text", "--db", path, terminal=True) as search:
+                search.wait_for("older history of Team is at the relay, and was not searched")
         code, text = await told("history", "Team", "--all", "--fetch", "30")
         assert code == 0, text
         assert len([line for line in text.splitlines() if "text " in line]) == len(TEXTS)

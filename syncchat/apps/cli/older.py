@@ -58,7 +58,9 @@ def history_kept(room: str, kept: str | None, db: Path | None, as_json: bool) ->
 
 
 def tell_older(room: Room) -> None:
-    """Say where there is history that is not here."""
+    """Say where there is history that is not here, or not yet."""
+    if room.shows_ahead:
+        hint("earlier messages are still to come; 'syncchat sync' fetches them")
     if room.has_older:
         hint("older history is at the relay; 'syncchat history --fetch 15' fetches some")
 

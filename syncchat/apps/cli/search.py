@@ -15,6 +15,8 @@ from .options import db_option, hint, in_room_option, json_option, opened, print
 
 if TYPE_CHECKING:
     from ...core.hit import Hit
+    from ...peer import Peer
+    from ...room import Room
 
 
 @click.command()
@@ -75,11 +77,20 @@ def search(
             where = safe_name(rooms[message.room_id].title)
             who = names[message.room_id].of(message.sender, message.sender_name)
             click.echo(f"{head}{day(message)} {clock(message)}  {where}  {who}: {_marked(hit)}")
+        partly = [each for each in _searched(peer, title) if each.has_older or each.shows_ahead]
+        if partly:
+            titles = ", ".join(safe_name(each.title) for each in partly[:3])
+            more = f" and {len(partly) - 3} more" if len(partly) > 3 else ""
+            hint(f"older history of {titles}{more} is at the relay, and was not searched")
     if not hits:
         say("nothing found")
         raise SystemExit(Exit.NOT_FOUND)
     if newest and len(hits) == limit:
         hint(f"for what is before: --before {hits[-1].message.id}")
+
+
+def _searched(peer: Peer, title: str | None) -> list[Room]:
+    return peer.rooms() if title is None else [peer.room(title)]
 
 
 def _marked(hit: Hit) -> str:

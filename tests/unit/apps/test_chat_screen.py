@@ -117,6 +117,19 @@ def test_the_screen_forgets_the_oldest_numbers(room: Room, screen: Screen) -> No
         screen.message("1")
 
 
+def test_a_message_that_is_printed_again_keeps_its_number_and_is_no_news(
+    room: Room, screen: Screen, printed: list[str]
+) -> None:
+    early, late = room.send("early"), room.send("late")
+    screen.add(late)
+    screen.add(_foreign(early), is_news=False)
+    screen.add(late, is_news=False)
+    assert printed[-2].startswith("[2]") and printed[-2].endswith("early")
+    assert printed[-1].startswith("[1]")
+    assert screen.has_seen(early.id) and screen.seen_count == 2
+    assert screen.newest == late.id
+
+
 def test_hostile_text_name_kind_and_emoji_cannot_steer_the_terminal(
     room: Room, screen: Screen, printed: list[str]
 ) -> None:
@@ -173,6 +186,15 @@ def test_people_who_come_and_are_renamed_are_told(room: Room, printed: list[str]
     members.given = (*members.given, *many)
     screen.people_changed()
     assert printed[-1] == " *  P0, P1, P2 and 2 more are in the room"
+
+
+def test_names_of_a_crowd_that_come_later_are_told_in_few_lines(printed: list[str]) -> None:
+    members = _Members(*[(f"{n:013}", f"{n:06}") for n in range(50)])
+    screen = Screen(members, printed.append, Style(plain=True))  # type: ignore[arg-type]
+    members.given = tuple((id_, f"P{id_}") for id_, _ in members.given)
+    screen.people_changed()
+    assert len(printed) == 4
+    assert printed[-1] == " *  and 47 more have another name"
 
 
 def test_styles_colour_names_but_never_change_the_words(room: Room) -> None:

@@ -50,6 +50,7 @@ def chat(room: str, lines: int, db: Path | None) -> None:
             lines_in = TerminalLines(
                 toolbar=lambda: session.toolbar,
                 typed=lambda text: session.typed(text),  # noqa: PLW0108 -- it comes after
+                back=lambda: session.back(),  # noqa: PLW0108 -- it comes after
                 commands=NAMES,
             )
         else:

@@ -13,9 +13,11 @@ from ..online import connection
 from ..options import counted
 from ..people import member_called, pending_lines
 from ..show import moment
+from .older import Older, count_of
 from .screen import Screen
 
 if TYPE_CHECKING:
+    from ....core.message import Message
     from ....peer import Peer
     from ....room import Room
 
@@ -26,6 +28,8 @@ HELP = (
     ("/delete N", "delete an own message for everyone"),
     ("/react N EMOJI", "react to a message"),
     ("/unreact N EMOJI", "take a reaction back"),
+    ("/older [N]", "show earlier messages (page up does, too), also those at the relay"),
+    ("/show N", "show what message [N] answers, or another message by its id"),
     ("/read", "mark everything as read, also what is not on the screen"),
     ("/who", "who is here, and when the others were last heard of"),
     ("/name NEW", "change your name, in every room"),
@@ -48,7 +52,16 @@ NAMES = tuple(usage.split()[0] for usage, _ in HELP[:-1])
 class Commands:
     """Runs lines in one room."""
 
-    def __init__(self, peer: Peer, room: Room, screen: Screen) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        room: Room,
+        screen: Screen,
+        older: Older,
+        sent: Callable[[Message], None],
+    ) -> None:
+        """``sent`` is told what was written: its event may stand behind those of much else."""
+        self._sent = sent
         self._peer = peer
         self._room = room
         self._screen = screen
@@ -59,6 +72,8 @@ class Commands:
             "/delete": lambda rest: room.delete(self._one(rest)),
             "/react": lambda rest: room.react(*self._two(rest, "an emoji")),
             "/unreact": lambda rest: room.unreact(*self._two(rest, "an emoji")),
+            "/older": lambda rest: older.back(count_of(rest)),
+            "/show": lambda rest: older.go_to(self._named(rest)),
             "/read": self._read,
             "/who": self._who,
             "/name": self._name,
@@ -77,11 +92,8 @@ class Commands:
         """
         if not line.strip():
             return True
-        if not line.startswith("/"):
-            self._room.send(line)
-            return True
-        if line.startswith("//"):
-            self._room.send(line[1:])
+        if not line.startswith("/") or line.startswith("//"):
+            self._sent(self._room.send(line.removeprefix("/")))
             return True
         name, _, rest = line.partition(" ")
         if name in ("/quit", "/exit"):
@@ -96,11 +108,11 @@ class Commands:
 
     def _reply(self, rest: str) -> None:
         message, text = self._two(rest, "a text")
-        self._room.send(text, reply_to=message)
+        self._sent(self._room.send(text, reply_to=message))
 
     def _thread(self, rest: str) -> None:
         message, text = self._two(rest, "a text")
-        self._room.send(text, thread=message)
+        self._sent(self._room.send(text, thread=message))
 
     def _edit(self, rest: str) -> None:
         message, text = self._two(rest, "the new text")
@@ -154,9 +166,12 @@ class Commands:
         self._screen.note("\n".join([*lines, *NOTES]))
 
     def _one(self, rest: str) -> str:
+        return self._screen.message(self._named(rest))
+
+    def _named(self, rest: str) -> str:
         if not rest:
             raise ValidationError("say which message: the number before it")
-        return self._screen.message(rest.split()[0])
+        return rest.split()[0]
 
     def _two(self, rest: str, what: str) -> tuple[str, str]:
         number, _, text = rest.partition(" ")

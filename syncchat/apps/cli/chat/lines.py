@@ -85,9 +85,14 @@ class TerminalLines:
     """
 
     def __init__(
-        self, *, toolbar: Callable[[], str], typed: Callable[[str], None], commands: tuple[str, ...]
+        self,
+        *,
+        toolbar: Callable[[], str],
+        typed: Callable[[str], None],
+        back: Callable[[], None],
+        commands: tuple[str, ...],
     ) -> None:
-        """``typed`` is told the line whenever it changes."""
+        """``typed`` is told the line whenever it changes; ``back`` is called for page up."""
         from prompt_toolkit import PromptSession
         from prompt_toolkit.completion import WordCompleter
         from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -101,6 +106,10 @@ class TerminalLines:
                 event.current_buffer.reset()
             else:
                 event.app.exit(exception=EOFError())
+
+        @keys.add("pageup")
+        def _back(event: KeyPressEvent) -> None:
+            back()
 
         self._session: PromptSession[str] = PromptSession(
             "> ",

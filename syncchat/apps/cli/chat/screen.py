@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 NUMBERS_MAX = 2_000
 """Messages that keep their number; older ones are still reached by their id."""
 
+RENAMED_SHOWN_MAX = 3
+"""Members whose new name is told one by one; a newcomer learns those of a crowd at once."""
+
 _COLOURS = ("36", "33", "35", "32", "34", "31")
 
 
@@ -63,10 +66,12 @@ class Screen:
         self._ids: dict[int, MessageId] = {}
         self._last_number = 0
         self._day = ""
-        self._newest = ""
+        self._seen: set[MessageId] = set()
+        self.newest = MessageId("")
+        """The last message in display order that was printed."""
 
-    def add(self, message: Message) -> None:
-        """Print a message that is new on the screen."""
+    def add(self, message: Message, *, is_news: bool = True) -> None:
+        """Print a message; one that is news, and not the last, is marked as written earlier."""
         number = self._number(message)
         if day(message) != self._day:
             self._day = day(message)
@@ -75,8 +80,8 @@ class Screen:
             self._write(self._style.dim(f"  ↳ {quote(message.quote, self.names)}"))
         head = f"[{number}] {clock(message)} "
         name = self.names.of(message.sender, message.sender_name)
-        is_late = not message.mine and message.id < self._newest
-        self._newest = max(self._newest, message.id)
+        is_late = is_news and not message.mine and message.id < self.newest
+        self.newest = max(self.newest, message.id)
         behind = " ".join(part for part in (notes(message, self.names), _late(is_late)) if part)
         text = indented(body(message, is_drawn=not self._style.is_plain), len(head))
         self._write(
@@ -119,13 +124,28 @@ class Screen:
         new = [name for member, name in after.items() if member not in before]
         if new:
             self.note(f"{_some(new)} {'is' if len(new) == 1 else 'are'} in the room")
-        for member, name in after.items():
-            if member in before and before[member] != name:
-                self.note(f"{before[member]} is now {name}")
+        renamed = [
+            f"{before[member]} is now {name}"
+            for member, name in after.items()
+            if before.get(member, name) != name
+        ]
+        for words in renamed[:RENAMED_SHOWN_MAX]:
+            self.note(words)
+        if len(renamed) > RENAMED_SHOWN_MAX:
+            self.note(f"and {len(renamed) - RENAMED_SHOWN_MAX:,} more have another name")
 
     def is_shown(self, message: MessageId) -> bool:
         """Tell whether a message has been printed."""
         return message in self._shown
+
+    def has_seen(self, message: MessageId) -> bool:
+        """Tell whether a message has ever been printed, also if its number is forgotten."""
+        return message in self._seen
+
+    @property
+    def seen_count(self) -> int:
+        """Return how many messages have been printed."""
+        return len(self._seen)
 
     def number_of(self, message: MessageId) -> int | None:
         """Return the number of a message on the screen."""
@@ -142,8 +162,11 @@ class Screen:
         return self._room.message(wanted).id
 
     def _number(self, message: Message) -> int:
-        self._last_number += 1
+        self._seen.add(message.id)
         self._shown[message.id] = message
+        if (number := self._numbers.get(message.id)) is not None:
+            return number
+        self._last_number += 1
         self._numbers[message.id] = self._last_number
         self._ids[self._last_number] = message.id
         if len(self._ids) > NUMBERS_MAX:
