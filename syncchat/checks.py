@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .core.journal import Volume
-from .errors import DecodeError, TrustError
+from .errors import DatabaseDamaged, DecodeError, TrustError
 from .exchange.batch import ENDED, refold_room
 from .exchange.volumes import Volumes, read_volume
 from .ids import DeviceId, room_text
@@ -37,8 +37,7 @@ def miscounts(db: Database, me: DeviceId) -> list[str]:
 
 def rebuild(db: Database, me: DeviceId, *, now_ms: int) -> None:
     """Fold every room's view anew, each in one transaction, and make the search index anew."""
-    with db.atomic():
-        index.Index(db).clear()
+    index.begin_anew(db)
     for room in rooms.all_rooms(db):
         with db.atomic():
             refold_room(db, room, me=me, now_ms=now_ms)
@@ -50,7 +49,10 @@ def rebuild(db: Database, me: DeviceId, *, now_ms: int) -> None:
 
 def _index(db: Database) -> list[str]:
     words = "the search index is not that of the messages; run 'syncchat doctor --rebuild'"
-    return [] if index.is_exact(db) else [words]
+    try:
+        return [] if index.is_exact(db) else [words]
+    except DatabaseDamaged:  # only the index: SQLite has found no fault in the file
+        return [words]
 
 
 def _counts(db: Database, room: RoomRow, me: DeviceId) -> list[str]:

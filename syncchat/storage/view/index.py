@@ -27,6 +27,7 @@ from ...core import folding
 from ...core.fold import NOTHING, Shown
 from ...core.query import has_of, options_of, words_of
 from ...core.values import Root, decode_value
+from ...errors import DatabaseDamaged
 from ...ids import DeviceId, MessageId, author_device
 from ..database import Database
 
@@ -184,6 +185,23 @@ def _levels(db: Database) -> int:
     at = 8 if block[4:8] == b"\xff\x00\x00\x01" else 4
     high, low = bytes(block[at : at + 2])
     return high if high < 0x80 else (high & 0x7F) << 7 | low & 0x7F
+
+
+def begin_anew(db: Database) -> None:
+    """Take everything out, also where SQLite cannot read the index: its tables are emptied then."""
+    try:
+        with db.atomic():
+            Index(db).clear()
+    except DatabaseDamaged:
+        with db.atomic():
+            db.execute("delete from search_text_data")
+            db.execute("delete from search_text_idx")
+            db.execute(
+                "insert into search_text_data (id, block) values (1, ?), (10, ?)",
+                (b"", bytes(7)),  # totals, and a structure of no levels
+            )
+        with db.atomic():
+            Index(db).clear()
 
 
 def complete(db: Database) -> None:

@@ -12,7 +12,7 @@ import pytest
 import syncchat
 from syncchat.core.fold import Shown
 from syncchat.core.values import Root, decode_value
-from syncchat.errors import StorageError
+from syncchat.errors import DatabaseDamaged, StorageError
 from syncchat.exchange.batch import refold_room
 from syncchat.room import Room
 from syncchat.storage import database
@@ -152,6 +152,37 @@ def test_index_outlives_any_number_of_late_changes(room: Room) -> None:
     assert index._levels(db) < index.LEVELS_MAX
     assert len(found(room, "words")) == 100
     assert room._peer.check() == []
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_index_that_cannot_be_read_is_a_fault_that_a_rebuild_mends(
+    tmp_path: Path, small: None, is_open: bool
+) -> None:
+    path = tmp_path / "broken.db"
+    with syncchat.open(path, name="Alice") as peer:
+        room = peer.create_room("Team")
+        sent = [room.send(f"words {number}") for number in range(9)]
+        with peer._db.atomic():
+            peer._db.execute(
+                "update search_text_data set block = ? where id = 10",
+                (b"\xff\xff\xff\xff" + b"\xff" * 40,),  # far more levels than SQLite reads
+            )
+        if is_open:
+            with pytest.raises(DatabaseDamaged):
+                room.edit(sent[0].id, "other words")
+            assert peer.check() != []
+            peer.rebuild()
+            assert peer.check() == []
+    with syncchat.open(path) as peer:
+        (room,) = peer.rooms()
+        if not is_open:
+            (fault,) = peer.check()
+            assert "doctor --rebuild" in fault
+            peer.rebuild()
+        assert peer.check() == []
+        room.edit(sent[0].id, "other words")
+        assert len(found(room, "words")) == 9
+        assert peer.check() == []
 
 
 def test_nothing_of_what_was_deleted_stays_when_the_index_is_begun_anew(
