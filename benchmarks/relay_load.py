@@ -165,11 +165,12 @@ class Step:
     own_cpu: float
     seconds: float
     is_complete: bool
+    is_refused: bool
     p99_ms_max: float
 
     @property
     def p99_ms(self) -> float:
-        return _quantile(self.late, 0.99) * 1e3
+        return _quantile(self.late, 0.99) * 1e3 if self.late else float("inf")
 
     @property
     def is_kept(self) -> bool:
@@ -187,6 +188,8 @@ class Target(ABC):
         self.clients: list[Client] = []
         self.came: Callable[[bytes], None] = lambda key: None
         """Is called for each delivery, and without a key for each answer to a send."""
+        self.is_full = False
+        """Whether it took no more; a chain has a gap then, so that nothing can follow."""
 
     async def enter(self, connections: int) -> None:
         """Open all connections, and every room on those of its members."""
@@ -265,7 +268,8 @@ class Ours(Target):
                 for envelope in envelopes:
                     self.came(envelope[-KEY_BYTES:])
             case Ack(items=items):
-                assert all(item.status == ItemStatus.STORED for item in items), items
+                self.is_full = self.is_full or items[0].status == ItemStatus.FULL
+                assert self.is_full or items[0].status == ItemStatus.STORED, items
                 self.came(b"")
 
     def send(self, room: int, number: int) -> tuple[bytes, bytes]:
@@ -331,7 +335,7 @@ async def _measure(
         best = kept[name] = max(good, key=lambda step: step.rate)
         figures |= _shown(name, best)
         figures[f"{name}: p99 ms by sends a second"] = ", ".join(
-            f"{step.p99_ms:.1f} at {step.rate:,.0f}{'' if step.is_complete else ' (not all came)'}"
+            f"{step.p99_ms:.1f} at {step.rate:,.0f}{_ended(step)}"
             for step in sorted(steps, key=lambda step: step.rate)
         )
     ours, bare = kept["relay"], kept["bare"]
@@ -356,6 +360,10 @@ def _shown(name: str, step: Step) -> dict[str, Any]:
     }
 
 
+def _ended(step: Step) -> str:
+    return " (refused)" if step.is_refused else "" if step.is_complete else " (not all came)"
+
+
 async def _climb(
     target: Target,
     *,
@@ -374,7 +382,7 @@ async def _climb(
             break
         good, rate = rate, rate * FASTER
     bad = rate
-    for _ in range(FINER_STEPS if steps_max > 1 and good else 0):
+    for _ in range(FINER_STEPS if steps_max > 1 and good and not target.is_full else 0):
         rate = (good * bad) ** 0.5
         steps.append(await _best(partial(step, rate)))
         if steps[-1].is_kept:
@@ -387,7 +395,7 @@ async def _climb(
 async def _best(step: Callable[[], Awaitable[Step]]) -> Step:
     """Take a step, again where the rate was not kept; return the best try."""
     tries: list[Step] = []
-    while len(tries) < TRIES and not any(each.is_kept for each in tries):
+    while len(tries) < TRIES and not any(each.is_kept or each.is_refused for each in tries):
         tries.append(await step())
     return min(tries, key=lambda each: (not each.is_complete, each.p99_ms))
 
@@ -423,7 +431,7 @@ async def _step(
     begun = perf_counter() + 0.01
     relay_cpu = own_cpu = started = 0.0
     at = 0
-    while at < count:
+    while at < count and not target.is_full:
         now = perf_counter()
         while at < count and (due := begun + at / rate) <= now:
             client, raw, key = sends[at]
@@ -437,11 +445,12 @@ async def _step(
             at += 1
         await asyncio.sleep(0.0005)
     with suppress(TimeoutError):
-        async with asyncio.timeout(SETTLE_SECONDS_MAX):
+        async with asyncio.timeout(0 if target.is_full else SETTLE_SECONDS_MAX):
             await all_came.wait()
     ended, is_complete = perf_counter(), not left
     async with asyncio.timeout(60):  # or they would come into the next step
-        await all_came.wait()
+        while left and not target.is_full:  # noqa: ASYNC110 - two things may end it
+            await asyncio.sleep(0.01)
     return Step(
         rate,
         count - counted,
@@ -452,6 +461,7 @@ async def _step(
         process_time() - own_cpu,
         ended - started,
         is_complete,
+        target.is_full,
         p99_ms_max,
     )
 
