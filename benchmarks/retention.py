@@ -35,8 +35,8 @@ SUMMARY = (
     "of the messages was edited and a tenth deleted and a device was away for 60 days, and whether "
     "all show the same; bytes of envelopes and of database pages in use are counted"
 )
-PLACE_BYTES = 9
-"""What the relay keeps of some envelopes that are gone: the fingerprint there."""
+PLACE_BYTES = 8
+"""What the relay keeps of an envelope that is gone: its fingerprint."""
 
 DEVICES = 5
 DAYS = 360

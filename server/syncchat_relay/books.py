@@ -16,8 +16,8 @@ from . import access
 from .asking import read_effect
 from .config import Config
 from .connection import Ask, Backlog, Connection, Pace, Pending, PendingRead, Room, Subscription
-from .cursors import left_at, save, unsaved
-from .effects import Close, Effect, Send
+from .cursors import unsaved
+from .effects import Close, Effect, SaveCursors, Send
 from .fanout import learn_head
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class Books:
         return ticket
 
     def _save_cursors(self, rooms: Iterable[Room]) -> None:
-        self._out += save(entry for room in rooms for entry in unsaved(room))
+        entries = [entry for room in rooms for entry in unsaved(room)]
+        if entries:
+            self._out.append(SaveCursors(tuple(entries)))
 
     def _say_live(self, subscription: Subscription, fingerprint: bytes) -> None:
         if subscription.owes_live_frame:
@@ -130,7 +132,6 @@ class Books:
 
     def _forget(self, connection: Connection) -> None:
         del self._connections[connection.conn]
-        self._out += save(map(left_at, connection.subscriptions.values()))
         for subscription in connection.subscriptions.values():
             room = subscription.room
             del room.subscriptions[connection.conn]

@@ -198,8 +198,6 @@ class Subscription:
     being_read: int = 0
     """How many of those are being read."""
     applied: int = 0
-    opened: int = 0
-    """Its position when it was opened, up to which the peer has applied the log."""
     has_missed: bool = False
     """Whether it asked for a blob that was not there, and was not told of others since."""
 

@@ -7,14 +7,14 @@ a large room for five, and each device is left out of what it is told itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from syncchat.wire.frames import ChainHead, Chains, Cursors, DeviceCursor, encode
 from syncchat.wire.limits import CHAINS_PER_FRAME_MAX
 
 from .config import Config
 from .connection import Room, Subscription
-from .effects import SaveCursors, Send
+from .effects import Send
 from .log import CursorEntry, Standing
 
 
@@ -42,30 +42,6 @@ def unsaved(room: Room) -> list[CursorEntry]:
     entries = [CursorEntry(room.name, *item) for item in room.cursors_unsaved.items()]
     room.cursors_unsaved.clear()
     return entries
-
-
-def stands_at(subscription: Subscription) -> CursorEntry | None:
-    """Return where a member's device stands that has just opened a room; None for others."""
-    if subscription.standing is not Standing.MEMBER:
-        return None
-    room, device = subscription.room.name, subscription.connection.device
-    return CursorEntry(room, device, subscription.opened)
-
-
-def left_at(subscription: Subscription) -> CursorEntry | None:
-    """Return between what a member's device may stand that has left, and has been sent more than it
-    said that it has applied; None for others."""
-    applied = max(subscription.applied, subscription.opened)
-    if subscription.standing is not Standing.MEMBER or subscription.position <= applied:
-        return None
-    room, device = subscription.room.name, subscription.connection.device
-    return CursorEntry(room, device, applied, subscription.position)
-
-
-def save(entries: Iterable[CursorEntry | None]) -> list[SaveCursors]:
-    """Return what keeps cursors, where there are any to keep."""
-    found = tuple(entry for entry in entries if entry is not None)
-    return [SaveCursors(found)] if found else []
 
 
 def is_due(room: Room, now_ms: int, config: Config) -> bool:

@@ -91,7 +91,7 @@ from .connection import (
     Subscription,
     cost_of,
 )
-from .cursors import is_due, note_applied, pass_on, save, stands_at
+from .cursors import is_due, note_applied, pass_on
 from .effects import (
     Append,
     Appended,
@@ -419,7 +419,6 @@ class Hub(Answering):
                 behind.append(subscription)
             elif not told.is_same:
                 told_live.append((subscription, told.fingerprint))
-        self._out += save(stands_at(connection.subscriptions[alias]) for alias in aliases)
         for subscription in behind:  # the newest of every room comes before all of any
             fall_behind(subscription)
         self._send(connection, encode(Opened(aliases, states)))

@@ -71,17 +71,8 @@ def subscription_of(
     """Return the subscription for a room as it is told; one that may not read it waits."""
     standing = told.fact.standing
     pace = Pace.LIVE if standing else Pace.CLOSED
-    return Subscription(
-        connection,
-        room,
-        told.after,
-        pace,
-        not told.is_same,
-        keys,
-        standing,
-        told.fact.head,
-        opened=told.after,
-    )
+    head = told.fact.head
+    return Subscription(connection, room, told.after, pace, not told.is_same, keys, standing, head)
 
 
 def state_of(position: int, told: Told, head: int) -> RoomState:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from syncchat_relay.log import Append, CursorEntry, Log
-from syncchat_relay.log.fading import BACK, SLACK
+from syncchat_relay.log import Append, Log
 from syncchat_relay.log.sqlite import FILE_NAME, SqliteLog
 
-from syncchat.trust.chain import EMPTY_FINGERPRINT, next_fingerprint
 from syncchat.wire.codes import ItemStatus
-from tests.contracts.chains import ROOM, FixedRandom, Writer
+from tests.contracts.chains import ROOM, FixedRandom, Writer, fingerprint_of
 
 STORED, KNOWN, GAP = ItemStatus.STORED, ItemStatus.KNOWN, ItemStatus.GAP
 CONFLICT, BAD = ItemStatus.CONFLICT, ItemStatus.BAD_ENVELOPE
@@ -48,84 +46,14 @@ def test_snapshot_takes_the_place_of_what_it_covers(log: Log) -> None:
     assert append(log, alice.write()) == [(STORED, 7)]
 
 
-def known(log: Log, raws: Sequence[bytes]) -> list[int]:
-    """Return the seqs at which the fingerprint is known; where it is, it is that of ``raws``."""
-    found = [log.fingerprint_at(ROOM, seq) for seq in range(1, len(raws) + 1)]
-    fingerprint, right = EMPTY_FINGERPRINT, []
-    for raw in raws:
-        fingerprint = next_fingerprint(fingerprint, raw)
-        right.append(fingerprint)
-    assert all(it in (None, there) for it, there in zip(found, right, strict=True))
-    return [seq for seq, it in enumerate(found, 1) if it is not None]
-
-
-def at(writer: Writer, cursor: int, *, sent: int = 0) -> CursorEntry:
-    return CursorEntry(ROOM, writer.device, cursor, sent)
-
-
-def test_fingerprints_are_known_at_the_end_of_each_run_that_is_gone(log: Log) -> None:
-    alice, bob = Writer(1), Writer(2)
-    raws = [*alice.write_many(300), bob.write(), *alice.write_many(300)]
+def test_fingerprints_outlive_what_they_were_of(log: Log) -> None:
+    alice = Writer(1)
+    raws = [*alice.write_many(300), alice.snapshot(), alice.write()]
     append(log, *raws)
-    raws.append(alice.snapshot())
-    append(log, raws[-1])
-    assert seqs(log) == [301, 602]
-    assert known(log, raws) == [300, 301, 601, 602]
-    raws += [alice.write(), bob.snapshot()]
-    append(log, *raws[-2:])
-    assert seqs(log) == [602, 603, 604]
-    assert known(log, raws) == [601, 602, 603, 604]
-
-
-def test_run_that_goes_on_in_another_block_has_no_end_before_it(log: Log) -> None:
-    alice, bob = Writer(1), Writer(2)
-    raws = [*alice.write_many(255), bob.write(), *alice.write_many(2), alice.snapshot()]
-    append(log, *raws)
-    assert known(log, raws) == [255, 256, 258, 259]
-    raws.append(bob.snapshot())
-    append(log, raws[-1])
-    assert known(log, raws) == [258, 259, 260]
-
-
-def test_fingerprints_are_known_where_a_device_may_stand(log: Log) -> None:
-    alice, near, far = Writer(1), Writer(2), Writer(3)
-    raws = list(alice.write_many(3_000))
-    append(log, *raws)
-    log.set_cursors([at(near, 100), at(far, 1_000, sent=2_000)])
-    raws.append(alice.snapshot())
-    append(log, raws[-1])
-    held = [*range(100 - BACK, 100 + SLACK + 1), *range(1_000 - BACK, 2_001)]
-    assert known(log, raws) == [*held, 3_000, 3_001]
-
-
-def test_what_a_device_has_left_behind_is_let_go_of_with_what_goes_next(log: Log) -> None:
-    alice, bob, carol = Writer(1), Writer(2), Writer(3)
-    raws = list(alice.write_many(2_000))
-    append(log, *raws)
-    log.set_cursors([at(bob, 100), at(carol, 300)])
-    raws.append(alice.snapshot())
-    append(log, raws[-1])
-    assert known(log, raws) == [*range(100 - BACK, 300 + SLACK + 1), 2_000, 2_001]
-    log.set_cursors([at(bob, 2_001)])
-    raws += [alice.write(), alice.snapshot()]
-    append(log, *raws[-2:])
-    assert known(log, raws) == [*range(300 - BACK, 300 + SLACK + 1), *range(2_000, 2_004)]
-    log.set_cursors([at(carol, 2_003)])
-    raws += [alice.write(), alice.snapshot()]
-    append(log, *raws[-2:])
-    assert known(log, raws) == [*range(2_000, 2_006)]
-
-
-def test_neither_cursor_nor_what_was_sent_goes_back(log: Log) -> None:
-    alice, bob = Writer(1), Writer(2)
-    raws = list(alice.write_many(2_000))
-    append(log, *raws)
-    log.set_cursors([at(bob, 500, sent=1_500)])
-    log.set_cursors([at(bob, 100, sent=200)])
-    assert log.cursors(ROOM) == [(bob.device, 500)]
-    raws.append(alice.snapshot())
-    append(log, raws[-1])
-    assert known(log, raws) == [*range(500 - BACK, 1_501), 2_000, 2_001]
+    assert seqs(log) == [301, 302]
+    for seq in (0, 1, 255, 256, 257, 300, 301, 302):
+        assert log.fingerprint_at(ROOM, seq) == fingerprint_of(raws[:seq])
+    assert log.fingerprint_at(ROOM, 303) is None
 
 
 def test_what_is_covered_is_known_when_it_comes_again(log: Log) -> None:

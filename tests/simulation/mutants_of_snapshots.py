@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from syncchat_relay import cursors, opening
-from syncchat_relay.log import fading, memory
+from syncchat_relay.log import memory
 
 from syncchat.core import snapshots as contents
 from syncchat.exchange import skipping
@@ -51,35 +50,6 @@ SNAPSHOT_MUTANTS: tuple[Mutant, ...] = (
         "relay deletes one too many",
         "A range is taken to end one envelope later.",
         (Edit(memory._Room._cover, "range(first, last + 1)", "range(first, last + 2)"),),
-    ),
-    Mutant(
-        "relay forgets where a gap ends",
-        "The fingerprint is let go of where an envelope stands behind what is gone.",
-        (Edit(fading.stays_known, "is_end or ", "not is_end and "),),
-        scenario=scenarios.newcomer,
-    ),
-    Mutant(
-        "relay forgets where somebody stands",
-        "The fingerprint is let go of where a device that is away has come to.",
-        (Edit(fading.stays_known, " or seq in places", ""),),
-        scenario=scenarios.away_while_it_became_small,
-    ),
-    Mutant(
-        "relay does not save where somebody was who left",
-        "What was sent to a device that left before it said how far it had come is not known.",
-        (Edit(cursors.left_at, "subscription.position <= applied", "True"),),
-        scenario=scenarios.away_without_a_word,
-    ),
-    Mutant(
-        "place that is not known is any place",
-        "Who comes back to a place whose fingerprint is not known goes on from there.",
-        (
-            Edit(
-                opening.compare,
-                "is_ours = fact.at_cursor == fingerprint",
-                "is_ours = fact.at_cursor in (None, fingerprint)",
-            ),
-        ),
     ),
     Mutant(
         "relay keeps what is covered",

@@ -16,8 +16,6 @@ from . import scenarios_of_snapshots as scenarios
         scenarios.deleted_for_everyone,
         scenarios.wiped_relay,
         scenarios.away_while_it_became_small,
-        scenarios.away_without_a_word,
-        scenarios.away_where_nobody_was_thought_to_be,
         scenarios.folded_anew,
         scenarios.removed_device,
         scenarios.room_that_hands_on_no_keys,

@@ -7,9 +7,8 @@ The contract, which ``tests/contracts/test_log.py`` holds every implementation t
    first envelope at a place in a device's chain is the one that stays.
 2. Nothing is visible before its commit, and ``read`` is contiguous from ``after`` + 1, but for what
    is gone: a snapshot deletes the envelopes that it covers in the transaction that stores it. Their
-   seqs stay taken, and fingerprints there known where they may be asked for (``fading``).
-   ``snapshots`` tells of those that stand for them. A snapshot may come ahead of its chain, which
-   goes on over what is covered.
+   seqs stay taken, and the fingerprints there known. ``snapshots`` tells of those that stand for
+   them. A snapshot may come ahead of its chain, which goes on over what is covered.
 3. When ``append`` raises, its outcome is unknown: give the same batch again.
 4. Records stand in the log among the envelopes, each on top of those before it, and say who may
    read and write (``gate``). An *open* log takes envelopes of anyone and shows them to anyone.
@@ -80,13 +79,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class CursorEntry:
-    """Says how far a device has applied a room's log, and the last of it that was sent to it, 0
-    where that is not known."""
+    """Says how far a device has applied a room's log."""
 
     room: bytes
     device: bytes
     cursor: int
-    sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +173,7 @@ class Log(Protocol):
         """Return the end of a room's log."""
 
     def fingerprint_at(self, room: bytes, seq: int) -> bytes | None:
-        """Return the fingerprint of the log up to ``seq``, None where there is no such seq, and
-        where what stood there is gone and nobody is thought to ask."""
+        """Return the fingerprint of the log up to ``seq``, None where there is no such seq."""
 
     def chain_seq(self, room: bytes, device: bytes) -> int:
         """Return up to which chain seq a device's chain is stored, 0 for not at all."""
@@ -186,13 +182,13 @@ class Log(Protocol):
         """Return every device of a room with its chain seq, ordered by device."""
 
     def set_cursors(self, entries: Sequence[CursorEntry]) -> None:
-        """Raise cursors of rooms that have a log, and what was sent; neither ever goes back.
+        """Raise cursors of rooms that have a log; a cursor never goes back.
 
         May be lost in a power cut.
         """
 
     def cursors(self, room: bytes) -> list[tuple[bytes, int]]:
-        """Return every device cursor of a room that is known and not 0, ordered by device."""
+        """Return every known device cursor of a room, ordered by device."""
 
     def close(self) -> None:
         """Give the storage back; closing twice is fine."""

@@ -1,8 +1,9 @@
 """Covering: what a snapshot does to the rows of a log in SQLite, in the transaction that stores it.
 
-The envelopes that it stands for are deleted. What stays of each is its seq, which is taken, and
-where that may be asked for, the fingerprint there (``faded``). ``covered`` says which parts of a
-chain have gone so, and which link each part ends with: there the chain goes on.
+The envelopes that it stands for are deleted. What stays of each is its seq, which is taken, and the
+fingerprint there: 8 bytes, in blocks (``faded``), because a peer that was away may come back with a
+cursor at any of them. ``covered`` says which parts of a chain have gone so, and which link each
+part ends with: there the chain goes on.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from syncchat.trust.chain import GENESIS, ChainHead
+from syncchat.trust.chain import FINGERPRINT_BYTES, GENESIS, ChainHead
 from syncchat.wire.coverage import Coverage, Range
 
-from .faded import SEQ_BITS, Faded
+from .schema import SEQ_BITS
+
+BLOCK = 256
+"""Fingerprints of one row of ``faded``."""
 
 
 class Covering:
@@ -151,13 +155,37 @@ class Covering:
         )
 
     def _fade(self, seqs: Sequence[int]) -> None:
-        """Delete envelopes, and keep those fingerprints of the log there that may be asked for."""
-        gone: dict[int, bytes] = {}
+        """Delete envelopes, and keep the fingerprints of the log where they stood."""
+        blocks: dict[int, bytearray] = {}
         for seq in seqs:
+            place = self._room << SEQ_BITS | seq
             row = self._conn.execute(
-                "DELETE FROM envelope WHERE place = ? RETURNING fingerprint",
-                (self._room << SEQ_BITS | seq,),
+                "DELETE FROM envelope WHERE place = ? RETURNING fingerprint", (place,)
             ).fetchone()
-            if row is not None:
-                gone[seq] = row[0]
-        Faded(self._conn, self._room).take(gone)
+            if row is None:
+                continue
+            block = seq // BLOCK
+            if block not in blocks:
+                blocks[block] = self._block(block)
+            at = seq % BLOCK * FINGERPRINT_BYTES
+            blocks[block][at : at + FINGERPRINT_BYTES] = row[0]
+        self._conn.executemany(
+            "INSERT OR REPLACE INTO faded VALUES (?, ?, ?)",
+            [(self._room, block, bytes(kept)) for block, kept in blocks.items()],
+        )
+
+    def _block(self, block: int) -> bytearray:
+        row = self._conn.execute(
+            "SELECT kept FROM faded WHERE room = ? AND block = ?", (self._room, block)
+        ).fetchone()
+        return bytearray(row[0] if row else BLOCK * FINGERPRINT_BYTES)
+
+
+def faded_fingerprint(conn: sqlite3.Connection, room: int, seq: int) -> bytes | None:
+    """Return the fingerprint at a seq whose envelope is gone, None where it is not."""
+    at = seq % BLOCK * FINGERPRINT_BYTES
+    row = conn.execute(
+        "SELECT substr(kept, ?, ?) FROM faded WHERE room = ? AND block = ?",
+        (at + 1, FINGERPRINT_BYTES, room, seq // BLOCK),
+    ).fetchone()
+    return None if row is None or not any(row[0]) else bytes(row[0])

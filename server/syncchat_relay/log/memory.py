@@ -12,7 +12,6 @@ from syncchat.trust.records import Record
 from syncchat.wire.coverage import Coverage, Range
 
 from . import Append, CursorEntry, Head, Holder, Newest, Outcome, Standing, Stretch
-from .fading import Places, stays_known
 from .gate import Gate, Rate
 from .groups import holder_of, last_readable, standing_of
 from .judge import Fresh
@@ -41,26 +40,16 @@ class _Room:
 
     name: bytes = b""
     envelopes: list[bytes | None] = field(default_factory=list)
-    fingerprints: list[bytes | None] = field(default_factory=list)
-    faded: list[int] = field(default_factory=list)
-    """The places that are gone and whose fingerprint is known."""
+    fingerprints: list[bytes] = field(default_factory=list)
     chains: dict[bytes, ChainHead] = field(default_factory=dict)
     places: dict[tuple[bytes, int], int] = field(default_factory=dict)
     links: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
     snapshots: dict[tuple[bytes, int], _Snapshot] = field(default_factory=dict)
     cursors: dict[bytes, int] = field(default_factory=dict)
-    sent: dict[bytes, int] = field(default_factory=dict)
     record_seqs: dict[bytes, int] = field(default_factory=dict)
     record_octets: int = 0
     creator: bytes = b""
     group: Group | None = None
-
-    @property
-    def fingerprint(self) -> bytes:
-        """Return the fingerprint of the whole log, whose last envelope always stands."""
-        last = self.fingerprints[-1] if self.fingerprints else EMPTY_FINGERPRINT
-        assert last is not None
-        return last
 
     @property
     def records(self) -> int:
@@ -118,23 +107,9 @@ class _Room:
                 place = self.places.pop((device, chain_seq), 0)
                 if place:
                     self.envelopes[place - 1] = None
-                    self.faded.append(place)
-        self._fade()
         older = self.snapshots.get((device, fresh.volume))
         if older is None or older.head.seq < fresh.head.seq:
             self.snapshots[device, fresh.volume] = _Snapshot(seq, fresh.head, coverage)
-
-    def _fade(self) -> None:
-        """Let go of fingerprints at places that are gone and that nobody is thought to ask for."""
-        places = Places((cursor, self.sent.get(who, 0)) for who, cursor in self.cursors.items())
-        kept: list[int] = []
-        for seq in self.faded:
-            is_end = self.envelopes[seq] is not None  # the last one stands
-            if stays_known(seq, is_end=is_end, places=places):
-                kept.append(seq)
-            else:
-                self.fingerprints[seq - 1] = None
-        self.faded = kept
 
     def _skipped(self, device: bytes, head: ChainHead) -> ChainHead:
         """Return a chain's head where it goes on over what snapshots cover, and over those."""
@@ -158,9 +133,9 @@ class _Room:
         return seq
 
     def _store(self, raw: bytes) -> int:
-        fingerprint = next_fingerprint(self.fingerprint, raw)
+        before = self.fingerprints[-1] if self.fingerprints else EMPTY_FINGERPRINT
         self.envelopes.append(raw)
-        self.fingerprints.append(fingerprint)
+        self.fingerprints.append(next_fingerprint(before, raw))
         return len(self.envelopes)
 
 
@@ -259,7 +234,7 @@ class MemoryLog:
 
     def head(self, room: bytes) -> Head:
         kept = self._room(room)
-        return Head(len(kept.envelopes), kept.fingerprint)
+        return Head(len(kept.envelopes), (kept.fingerprints or [EMPTY_FINGERPRINT])[-1])
 
     def fingerprint_at(self, room: bytes, seq: int) -> bytes | None:
         if seq == 0:
@@ -277,12 +252,11 @@ class MemoryLog:
     def set_cursors(self, entries: Sequence[CursorEntry]) -> None:
         for entry in entries:
             if entry.room in self._rooms:
-                kept, device = self._rooms[entry.room], entry.device
-                kept.cursors[device] = max(kept.cursors.get(device, 0), entry.cursor)
-                kept.sent[device] = max(kept.sent.get(device, 0), entry.sent)
+                cursors = self._rooms[entry.room].cursors
+                cursors[entry.device] = max(cursors.get(entry.device, 0), entry.cursor)
 
     def cursors(self, room: bytes) -> list[tuple[bytes, int]]:
-        return sorted(item for item in self._room(room).cursors.items() if item[1])
+        return sorted(self._room(room).cursors.items())
 
     def close(self) -> None:
         """Keep everything: what is in memory ends with the process."""

@@ -10,9 +10,9 @@ from syncchat.trust.chain import EMPTY_FINGERPRINT, GENESIS, ChainHead, next_fin
 from syncchat.trust.records import Record
 
 from .covering import Covering
-from .faded import SEQ_BITS
 from .judge import Fresh
 from .newest import LINK_EVERY, STEPS_MAX, link_behind
+from .schema import SEQ_BITS
 
 
 @dataclass(slots=True)

@@ -6,8 +6,6 @@ chain seq) is not in its row. ``run`` finds an envelope by its place in a chain:
 a stretch of the chain that is also a stretch of the log begins, so a batch costs one row. It holds
 up to the next one, but for what is covered.
 ``link`` has the link of every 32nd envelope of a chain, from which those behind it follow.
-``faded`` has fingerprints of places that are gone (``faded``, ``fading``). Of a device, ``cursor``
-says how far it has come, what was sent to it, and up to where places were let go of for it.
 ``record`` says which places of the log are records, so that a room's state is folded from those.
 """
 
@@ -29,9 +27,8 @@ from syncchat.errors import (
 )
 from syncchat.ports import Random
 
-from .faded import thin_out
-
 APPLICATION_ID = 0x53435231  # "SCR1"
+SEQ_BITS = 36
 BUSY_TIMEOUT_S = 5.0
 
 migrations = Migrations("syncchat-relay")
@@ -116,15 +113,6 @@ def m004_links(db: sqlite_utils.Database) -> None:
             PRIMARY KEY (chain, chain_seq)
         ) STRICT, WITHOUT ROWID"""
     )
-
-
-@migrations()
-def m005_fading(db: sqlite_utils.Database) -> None:
-    """Keep fingerprints of what is gone only where they may be asked for."""
-    db.execute("ALTER TABLE cursor ADD COLUMN sent INTEGER NOT NULL DEFAULT 0")
-    db.execute("ALTER TABLE cursor ADD COLUMN freed INTEGER NOT NULL DEFAULT 0")
-    db.execute("UPDATE cursor SET freed = seq")
-    thin_out(db.conn)
 
 
 def open_database(path: Path, *, random: Random) -> sqlite3.Connection:

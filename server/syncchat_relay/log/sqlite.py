@@ -16,13 +16,13 @@ from syncchat.trust.chain import EMPTY_FINGERPRINT
 from syncchat.trust.group import Group
 
 from . import Append, CursorEntry, Head, Holder, Newest, Outcome, Standing, Stretch
-from .faded import SEQ_BITS, Faded
+from .covering import faded_fingerprint
 from .gate import Gate, Rate
 from .groups import Groups, folded, holder_of, last_readable, standing_of
 from .lock import lock_folder
 from .newest import newest
 from .rows import OpenRoom
-from .schema import open_database, translated
+from .schema import SEQ_BITS, open_database, translated
 
 FILE_NAME = "relay.db"
 _SEQ_MAX = (1 << SEQ_BITS) - 1
@@ -185,7 +185,7 @@ class SqliteLog:
                 "SELECT fingerprint FROM envelope WHERE place = ?", (place,)
             ).fetchone()
             if row is None:
-                return Faded(self._conn, place >> SEQ_BITS).fingerprint_at(seq)
+                return faded_fingerprint(self._conn, place >> SEQ_BITS, seq)
         return bytes(row[0])
 
     def chain_seq(self, room: bytes, device: bytes) -> int:
@@ -212,11 +212,9 @@ class SqliteLog:
         try:
             with self._transaction():
                 self._conn.executemany(
-                    "INSERT INTO cursor SELECT id, ?1, ?2, ?3, ?2 FROM room WHERE name = ?4 "
-                    "ON CONFLICT DO UPDATE "
-                    "SET seq = max(seq, excluded.seq), sent = max(sent, excluded.sent) "
-                    "WHERE excluded.seq > seq OR excluded.sent > sent",
-                    [(entry.device, entry.cursor, entry.sent, entry.room) for entry in entries],
+                    "INSERT INTO cursor SELECT id, ?, ? FROM room WHERE name = ? "
+                    "ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
+                    [(entry.device, entry.cursor, entry.room) for entry in entries],
                 )
         finally:
             with self._reading():
@@ -226,7 +224,7 @@ class SqliteLog:
         with self._reading():
             return self._conn.execute(
                 "SELECT device, cursor.seq FROM cursor JOIN room ON room.id = cursor.room "
-                "WHERE room.name = ? AND cursor.seq > 0 ORDER BY device",
+                "WHERE room.name = ? ORDER BY device",
                 (room,),
             ).fetchall()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncchat_relay import Admit, Config
-from syncchat_relay.effects import SaveCursors
-from syncchat_relay.log import Append, CursorEntry
+from syncchat_relay.log import Append
 
 from syncchat.trust.keys import DeviceKeys
 from syncchat.wire.codes import ItemStatus
@@ -229,30 +228,6 @@ def test_cursors_can_be_asked_for_and_include_what_is_not_saved_yet() -> None:
     world.send(a, AskCursors(alias))
     world.settle()
     assert a.last(Cursors).cursors == [DeviceCursor(KEYS.public[:8], 1)]
-
-
-def test_it_is_saved_between_what_a_device_that_left_may_stand_and_where_it_comes_back() -> None:
-    world = World()
-    a, alias = world.join(Writer(1).keys)
-    b, _ = world.join(Writer(2).keys)
-    run = Writer(1).write_many(5)
-    world.push(a, alias, 1, run[:3])
-    world.settle()
-    world.send(b, Applied(alias, 2))
-    world.tick(500)
-    world.settle()
-    world.saved.clear()
-    world.lose(b)
-    world.settle()
-    b = world.enter(Writer(2).keys)
-    world.open(b, cursor=3, fingerprint=fingerprint_of(list(run[:3])))
-    world.settle()
-    world.lose(b)  # nothing came meanwhile
-    device = Writer(2).device
-    assert world.saved == [
-        SaveCursors((CursorEntry(ROOM, device, 2, 3),)),  # as it left
-        SaveCursors((CursorEntry(ROOM, device, 3),)),  # as it came back
-    ]
 
 
 def test_a_cursor_outlives_its_connection() -> None:

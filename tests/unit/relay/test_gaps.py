@@ -78,12 +78,7 @@ def test_cursor_at_a_place_that_is_gone_counts() -> None:
     world = World(Config(admission=Admit.OPEN))
     log, one, two = written(Writer(1), Writer(2))
     pusher, alias = world.join(Writer(1).keys)
-    left, _ = world.join(Writer(9).keys)
-    world.push(pusher, alias, 1, log[:2])
-    world.settle()
-    world.lose(left)  # without a word of how far it has come
-    world.settle()
-    world.push(pusher, alias, 2, log[2:])
+    world.push(pusher, alias, 1, log)
     world.settle()
     fingerprint = fingerprint_of(log[:2])
     reader = world.enter(Writer(9).keys)
@@ -94,21 +89,6 @@ def test_cursor_at_a_place_that_is_gone_counts() -> None:
     seqs, end = caught_up(reader.frames, cursor=2, fingerprint=fingerprint)
     assert seqs == [4, 5, 10, 12]
     assert end == fingerprint_of(log)
-
-
-def test_cursor_at_a_place_that_is_gone_and_where_nobody_stood_counts_as_none() -> None:
-    world = World(Config(admission=Admit.OPEN))
-    log, one, two = written(Writer(1), Writer(2))
-    pusher, alias = world.join(Writer(1).keys)
-    world.push(pusher, alias, 1, log)
-    world.settle()
-    reader = world.enter(Writer(9).keys)
-    world.open(reader, cursor=2, fingerprint=fingerprint_of(log[:2]))
-    world.settle()
-    assert reader.last(Opened).states[0].after == 0
-    assert [raw for frame in reader.of(Snapshots) for raw in frame.envelopes] == [one, two]
-    seqs, end = caught_up(reader.frames, cursor=0, fingerprint=EMPTY_FINGERPRINT)
-    assert (seqs, end) == ([4, 5, 10, 12], fingerprint_of(log))
 
 
 def test_gaps_end_where_the_log_goes_on() -> None:
