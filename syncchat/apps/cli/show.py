@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from ...core.message import Message, Poll, Quote, Status
 from ...core.safe import safe_line, safe_name, safe_text
@@ -16,7 +16,7 @@ from .options import counted
 
 if TYPE_CHECKING:
     from ...ids import MemberId
-    from ...room import Room
+    from ...membership import Member
 
 QUOTE_CHARS_MAX = 60
 ID_CHARS_SHOWN = 13
@@ -32,13 +32,20 @@ MARKS = {
 """What stands beside an own message."""
 
 
+class Membered(Protocol):
+    """Is what has members: a room."""
+
+    def members(self) -> list[Member]:
+        """Return its members."""
+
+
 class Names:
     """Tells members apart: where two have the same name, each is shown with part of its id.
 
     Without that, anyone could take another's name and pass for them.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Membered) -> None:
         self._room = room
         self._names: dict[MemberId, str] = {}
         self.refresh()

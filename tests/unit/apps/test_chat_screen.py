@@ -152,6 +152,9 @@ class _Members:
     def members(self) -> list[Member]:
         return [Member(MemberId(id_), name, False, "member", ()) for id_, name in self.given]
 
+    def message(self, message: str) -> syncchat.Message:
+        raise NotFoundError(message)
+
 
 def test_members_of_one_name_are_told_apart_however_it_is_disguised() -> None:
     room = _Members(
@@ -160,7 +163,7 @@ def test_members_of_one_name_are_told_apart_however_it_is_disguised() -> None:
         ("CCCC000000000", "\uff21lice"),
         ("DDDD000000000", "Bob"),
     )
-    names = Names(room)  # type: ignore[arg-type]  # only members() is used
+    names = Names(room)
     assert list(names.everyone().values()) == [
         "Alice (AAAA)",
         "ALICE (BBBB)",
@@ -170,7 +173,7 @@ def test_members_of_one_name_are_told_apart_however_it_is_disguised() -> None:
 
 
 def test_who_is_out_keeps_a_name_that_nobody_else_can_pass_for() -> None:
-    names = Names(_Members(("AAAA000000000", "Carol")))  # type: ignore[arg-type]  # members() alone
+    names = Names(_Members(("AAAA000000000", "Carol")))
     assert names.of(MemberId("BBBB000000000"), "Carol\x1b[2J") == "Carol␛[2J (BBBB)"
     assert names.of(MemberId("AAAA000000000"), "Carola") == "Carol"
     assert names.of(MemberId("CCCC000000000"), "CCCC00") == names.of(MemberId("CCCC000000000"))
@@ -178,7 +181,7 @@ def test_who_is_out_keeps_a_name_that_nobody_else_can_pass_for() -> None:
 
 def test_people_who_come_and_are_renamed_are_told(room: Room, printed: list[str]) -> None:
     members = _Members(("AAAA000000000", "Alice"))
-    screen = Screen(members, printed.append, Style(plain=True))  # type: ignore[arg-type]
+    screen = Screen(members, printed.append, Style(plain=True))
     members.given = (("AAAA000000000", "Alicia"), ("BBBB000000000", "Bob"))
     screen.people_changed()
     assert printed == [" *  Bob is in the room", " *  Alice is now Alicia"]
@@ -190,7 +193,7 @@ def test_people_who_come_and_are_renamed_are_told(room: Room, printed: list[str]
 
 def test_names_of_a_crowd_that_come_later_are_told_in_few_lines(printed: list[str]) -> None:
     members = _Members(*[(f"{n:013}", f"{n:06}") for n in range(50)])
-    screen = Screen(members, printed.append, Style(plain=True))  # type: ignore[arg-type]
+    screen = Screen(members, printed.append, Style(plain=True))
     members.given = tuple((id_, f"P{id_}") for id_, _ in members.given)
     screen.people_changed()
     assert len(printed) == 4

@@ -12,17 +12,16 @@ message by its number::
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ....core.message import Message
 from ....core.safe import safe_line, safe_name, safe_text
 from ....errors import NotFoundError
 from ....ids import MessageId
-from ..show import Names, body, clock, day, indented, notes, quote
+from ..show import Membered, Names, body, clock, day, indented, notes, quote
 
 if TYPE_CHECKING:
     from ....ids import MemberId
-    from ....room import Room
 
 NUMBERS_MAX = 2_000
 """Messages that keep their number; older ones are still reached by their id."""
@@ -53,10 +52,17 @@ class Style:
         return text if self.is_plain else f"\x1b[{code}m{text}\x1b[0m"
 
 
+class ChatRoom(Membered, Protocol):
+    """Is what the screen asks of a room."""
+
+    def message(self, message: str) -> Message:
+        """Return a message by its id or the beginning of it."""
+
+
 class Screen:
     """Prints one room's chat and remembers which number stands for which message."""
 
-    def __init__(self, room: Room, write: Callable[[str], None], style: Style) -> None:
+    def __init__(self, room: ChatRoom, write: Callable[[str], None], style: Style) -> None:
         self.names = Names(room)
         self._room = room
         self._write = write
