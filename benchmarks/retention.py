@@ -79,18 +79,16 @@ def run(
 @dataclass(frozen=True, slots=True)
 class Weight:
     """Is what a room weighs: bytes of envelopes at the relay, how many places of its log are of
-    what is gone and of how many of those it still knows the fingerprint, and the bytes of a peer's
-    database that are in use, of the largest."""
+    what is gone, and the bytes of a peer's database that are in use, of the largest."""
 
     kept: int
     gone: int
-    known: int
     database: int
 
     @property
     def relay(self) -> int:
         """Return the bytes at the relay with the fingerprints of what is gone."""
-        return self.kept + self.known * PLACE_BYTES
+        return self.kept + self.gone * PLACE_BYTES
 
 
 class Life:
@@ -155,8 +153,8 @@ class Life:
     def weigh(self) -> Weight:
         """Return what the room weighs now."""
         sync(self._net, *self._peers)
-        kept, gone, known = self._relay_bytes()
-        return Weight(kept, gone, known, max(self._page_bytes(peer) for peer in self._peers))
+        kept, gone = self._relay_bytes()
+        return Weight(kept, gone, max(self._page_bytes(peer) for peer in self._peers))
 
     def end(self) -> dict[str, Any]:
         """Return what the room weighs, and what it would if it was all new."""
@@ -181,7 +179,6 @@ class Life:
             "with fingerprints of what is gone": round(weight.relay / live, 3),
             "relay: bytes per message shown": round(weight.kept / shown, 1),
             "places that are gone per message shown": round(weight.gone / shown, 2),
-            "of those, with a fingerprint": round(weight.known / weight.gone, 4),
             "peer: bytes per message shown": round(weight.database / shown, 1),
             "peers with the same digest": len(everybody),
         }
@@ -218,15 +215,12 @@ class Life:
         self._peers = [*self._peers[1:], self._peers[0]]
         return self._peers
 
-    def _relay_bytes(self) -> tuple[int, int, int]:
-        """Return the bytes of the room's envelopes at the relay, how many are gone, and of how many
-        of those it still knows the fingerprint."""
+    def _relay_bytes(self) -> tuple[int, int]:
+        """Return the bytes of the room's envelopes at the relay, and how many are gone."""
         log = self._net.world.log
         head = log.head(self._room_id).seq
         kept = log.read(self._room_id, 0, upto=head, envelopes_max=2**31, bytes_max=2**62)
-        gone = set(range(1, head + 1)).difference(seq for seq, _ in kept.envelopes)
-        known = sum(log.fingerprint_at(self._room_id, seq) is not None for seq in gone)
-        return sum(len(raw) for _, raw in kept.envelopes), len(gone), known
+        return sum(len(raw) for _, raw in kept.envelopes), head - len(kept.envelopes)
 
     @staticmethod
     def _page_bytes(peer: Peer) -> int:
