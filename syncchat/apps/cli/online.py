@@ -61,6 +61,16 @@ async def until(condition: Callable[[], bool], *, seconds: float) -> bool:
     return True
 
 
+def is_offline(state: str) -> bool:
+    """Tell whether a state of ``connection`` is that the relay cannot be reached."""
+    return state.startswith("offline (")
+
+
+def is_catching_up(state: str) -> bool:
+    """Tell whether a state of ``connection`` is that a room still comes."""
+    return state.startswith("catching up")
+
+
 def connection(peer: Peer, room: Room) -> str:
     """Return the state of the connection to a room's relay, in words safe to print."""
     relay = room.relay

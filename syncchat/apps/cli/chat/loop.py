@@ -14,7 +14,7 @@ from ....errors import SyncchatError
 from ....events import Event, MessageAdded, MessageChanged, ReadMoved, RoomChanged
 from ....ids import MessageId
 from ..members import cautions_in
-from ..online import connection, until
+from ..online import connection, is_catching_up, is_offline, until
 from ..options import counted
 from ..people import caution_line
 from ..show import MARKS
@@ -161,7 +161,7 @@ class Chat:
             self._screen.note(f"kept here for the relay: {count}; 'syncchat sync' sends them")
 
     def _is_offline(self) -> bool:
-        return self._connection.startswith("offline (")
+        return is_offline(self._connection)
 
     def back(self) -> None:
         """Show earlier messages, as ``/older`` does."""
@@ -285,7 +285,7 @@ class Chat:
         return any(not m.mine for m in new) or all(m.status is not Status.QUEUED for m in new)
 
     def _is_catching_up(self) -> bool:
-        return self._connection.startswith("catching up")
+        return is_catching_up(self._connection)
 
     def _skip_what_is_old(self) -> None:
         """Leave out what comes of before, while it is much, and show the newest meanwhile."""

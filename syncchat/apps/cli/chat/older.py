@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ....core.message import Message
 from ....errors import NotConnected, NotFoundError, SyncchatError, ValidationError
 from ....ids import MessageId, is_message_id
-from ..online import connection
+from ..online import connection, is_catching_up, is_offline
 from ..options import counted
 from .screen import Screen
 
@@ -183,7 +183,7 @@ class Older:
         return not self._is_offline()
 
     def _is_offline(self) -> bool:
-        return connection(self._peer, self._room).startswith("offline (")
+        return is_offline(connection(self._peer, self._room))
 
     def _print(self, page: list[Message]) -> None:
         if page:
@@ -200,7 +200,7 @@ class Older:
         if not is_short:
             self._screen.note("up to here; /older shows more")
             return
-        if connection(self._peer, self._room).startswith("catching up"):
+        if is_catching_up(connection(self._peer, self._room)):
             self._tell_coming()
         elif self._room.has_older:
             self._screen.note("older messages are at the relay; /older fetches more")
@@ -209,7 +209,7 @@ class Older:
 
     def _tell_coming(self) -> None:
         state = connection(self._peer, self._room)
-        how_far = f": {state}" if state.startswith("catching up") else ""
+        how_far = f": {state}" if is_catching_up(state) else ""
         self._screen.note(f"earlier messages are still coming{how_far}; /older shows them then")
 
 
